@@ -1,0 +1,1 @@
+"""What the model may say: actions, grammar, transcript, model sessions, profiles, settings, errors."""

@@ -1,0 +1,1 @@
+"""The measure: tasks, scorers, and the procedural tabletop world."""

@@ -1,0 +1,1 @@
+"""The loop: think, perceive, conclude."""

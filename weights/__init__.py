@@ -1,0 +1,1 @@
+"""The embedded weights, their model card and their checksums."""
