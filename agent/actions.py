@@ -1,0 +1,122 @@
+"""What the model may do: seven actions, one frozen model each, told apart by `kind`."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+GRID = 8
+"""Regions are given on a GRID x GRID raster of equal cells over the original image."""
+
+MAX_OBJECTS = 16
+"""Objects found in one run are numbered 1 to MAX_OBJECTS; the rest are counted but not listed."""
+
+MAX_TARGETS = 8
+"""A depth action may compare at most this many targets."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+Cell = Annotated[int, Field(ge=0, lt=GRID)]
+
+
+class Region(_Frozen):
+    """A rectangle of grid cells; both corners are inside it."""
+
+    kind: Literal["region"] = "region"
+    x0: Cell
+    y0: Cell
+    x1: Cell
+    y1: Cell
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Region":
+        if self.x1 < self.x0 or self.y1 < self.y0:
+            raise ValueError(f"region corners out of order: {self.x0, self.y0, self.x1, self.y1}")
+        return self
+
+
+class Object(_Frozen):
+    """Something already found in this run, by its number."""
+
+    kind: Literal["object"] = "object"
+    index: Annotated[int, Field(ge=1, le=MAX_OBJECTS)]
+
+
+Target = Annotated[Region | Object, Field(discriminator="kind")]
+
+Encoder = Literal["clip", "detection", "seg"]
+"""The re-encoders of the Visual Perception Token paper: Qwen's own ViT, DINOv2, SAM."""
+
+
+class Look(_Frozen):
+    """See one region or object again, cropped from the original image."""
+
+    kind: Literal["look"] = "look"
+    target: Target
+
+
+class Reencode(_Frozen):
+    """See the whole image again through another encoder."""
+
+    kind: Literal["reencode"] = "reencode"
+    encoder: Encoder
+
+
+class Detect(_Frozen):
+    """Find everything that fits a phrase; several phrases are separated by " . "."""
+
+    kind: Literal["detect"] = "detect"
+    phrase: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class Segment(_Frozen):
+    """Outline one region or object."""
+
+    kind: Literal["segment"] = "segment"
+    target: Target
+
+
+class Depth(_Frozen):
+    """Estimate how far the targets are, or the whole image when there are none."""
+
+    kind: Literal["depth"] = "depth"
+    targets: Annotated[tuple[Target, ...], Field(max_length=MAX_TARGETS)] = ()
+
+
+class Read(_Frozen):
+    """Read the text in a region, on an object, or anywhere in the image."""
+
+    kind: Literal["read"] = "read"
+    target: Target | None = Field(default=None)
+
+
+class Answer(_Frozen):
+    """Say something to the user; ends the run."""
+
+    kind: Literal["answer"] = "answer"
+    text: str
+
+
+Action = Annotated[
+    Look | Reencode | Detect | Segment | Depth | Read | Answer, Field(discriminator="kind")
+]
+Perception = Look | Reencode | Detect | Segment | Depth | Read
+"""Every action that a specialist executes."""
+
+PerceptionKind = Literal["look", "reencode", "detect", "segment", "depth", "read"]
+PERCEPTIONS: tuple[PerceptionKind, ...] = (
+    "look", "reencode", "detect", "segment", "depth", "read",
+)  # fmt: skip
+
+
+def targets_of(action: Perception) -> tuple[Region | Object, ...]:
+    """The regions and objects that an action refers to, in the order written."""
+    if isinstance(action, Depth):
+        return action.targets
+    if isinstance(action, Look | Segment):
+        return (action.target,)
+    if isinstance(action, Read) and action.target is not None:
+        return (action.target,)
+    return ()

@@ -1,0 +1,70 @@
+"""The protocol that every model backend keeps: open a session on a transcript, act, observe, act again."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foveal.agent.actions import PerceptionKind
+from foveal.agent.transcript import Acted, Asked, Injected, Noted, Observed
+
+
+class Sight(Protocol):
+    """Where a session fetches what a transcript only names."""
+
+    def pixels(self, image: str) -> NDArray[np.uint8]:
+        """The image with this content hash: (height, width, 3), RGB."""
+
+    def array(self, key: str) -> NDArray[Any]:
+        """The mask or features under this key."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a session has cost so far."""
+
+    prefilled: int = 0
+    """Tokens of context computed, each counted every time it is computed."""
+    emitted: int = 0
+    """Tokens decoded."""
+    visual: int = 0
+    """Visual tokens in context."""
+
+
+class Session(Protocol):
+    """One conversation about one image. A cache: it can always be rebuilt from its transcript."""
+
+    @property
+    def usage(self) -> Usage:
+        """Cost so far."""
+
+    async def act(
+        self,
+        tools: Sequence[PerceptionKind],
+        max_new_tokens: int,
+        on_text: Callable[[str], None] | None = None,
+    ) -> Acted:
+        """Decode until the turn ends; only actions in `tools` can be emitted, none when it is empty.
+
+        Text is passed to `on_text` as it is decoded. A turn without perception actions is the answer.
+        Raises ActionError when the turn holds an action that cannot be parsed.
+        """
+
+    async def observe(self, items: Sequence[Injected]) -> None:
+        """Append what came back for the actions of the last turn, or a note."""
+
+    def close(self) -> None:
+        """Free the caches."""
+
+
+class PerceptionModel(Protocol):
+    """Something that can look at an image and decide where to look next."""
+
+    name: str
+
+    async def open(
+        self, transcript: Sequence[Asked | Acted | Observed | Noted], sight: Sight
+    ) -> Session:
+        """A session that has seen the whole transcript."""

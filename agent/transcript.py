@@ -1,0 +1,82 @@
+"""What was said so far, and by whom: every item is `emitted` by the model or `injected` by us."""
+
+from collections.abc import Iterable
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from foveal.agent.actions import MAX_OBJECTS, Action, PerceptionKind
+from foveal.agent.observations import Detected, Found, Observation
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Asked(_Frozen):
+    """The image and the question; always the first item."""
+
+    kind: Literal["asked"] = "asked"
+    by: Literal["injected"] = "injected"
+    image: str
+    """Content hash of the original image."""
+    size: tuple[int, int]
+    """Width and height of the original image in pixels."""
+    question: str
+    tools: tuple[PerceptionKind, ...] = ()
+    """The perception actions that this run allows."""
+
+
+class Acted(_Frozen):
+    """One turn of the model, as it wrote it."""
+
+    kind: Literal["acted"] = "acted"
+    by: Literal["emitted"] = "emitted"
+    text: str
+    """The turn with its special tokens spelled out, without the end-of-turn token."""
+    tokens: tuple[int, ...] = ()
+    """The token ids, when the model has any: replayed exactly when a session is rebuilt."""
+    actions: tuple[Action, ...] = ()
+    confidence: float | None = None
+    """Probability of the answer's tokens under the model; None when the model gives none."""
+
+
+class Observed(_Frozen):
+    """What came back for one action."""
+
+    kind: Literal["observed"] = "observed"
+    by: Literal["injected"] = "injected"
+    action: Action
+    observation: Observation
+
+
+class Noted(_Frozen):
+    """Something else that the model is told: a malformed action, a budget that ran out."""
+
+    kind: Literal["noted"] = "noted"
+    by: Literal["injected"] = "injected"
+    text: str
+
+
+Item = Annotated[Asked | Acted | Observed | Noted, Field(discriminator="kind")]
+Injected = Observed | Noted
+
+
+def found_objects(items: Iterable[Asked | Acted | Observed | Noted]) -> dict[int, Found]:
+    """Every numbered object of the run, by number."""
+    return {
+        found.index: found
+        for item in items
+        if isinstance(item, Observed) and isinstance(item.observation, Detected)
+        for found in item.observation.objects
+        if found.index
+    }
+
+
+def numbered(detected: Detected, taken: int) -> Detected:
+    """The same detections, numbered from `taken` + 1; past MAX_OBJECTS they keep index 0."""
+    objects = tuple(
+        found.model_copy(update={"index": n if n <= MAX_OBJECTS else 0})
+        for n, found in enumerate(detected.objects, start=taken + 1)
+    )
+    return detected.model_copy(update={"objects": objects})
