@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 IMAGE := examples/tabletop.png
 QUESTION := How many red cubes are there?
 
-.PHONY: help demo test fast lint format types check wheel clean
+.PHONY: help demo question test fast lint format types check wheel links clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 10
@@ -21,7 +21,10 @@ $(STAMP): pyproject.toml
 	touch $@
 
 demo: $(STAMP)  ## answer a question about the example image, printing each hop
-	FORCE_COLOR= $(BIN)/agent run --image $(IMAGE) --question "$(QUESTION)" --hops
+	$(BIN)/agent run --image $(IMAGE) --question "$(QUESTION)" --hops
+
+question:  # what the demo asks, for .ci/run
+	@echo "$(QUESTION)"
 
 test: $(STAMP)  ## run the whole suite
 	$(BIN)/python -m pytest
@@ -47,6 +50,10 @@ check: lint types test  ## lint, types and tests
 wheel: $(STAMP)  ## build the wheel into dist/ and check what is in it
 	$(BIN)/python -m build --wheel
 	$(BIN)/check-wheel-contents dist/*.whl
+
+# Needed after adding a file to foveal/; tests/test_packaging.py says so.
+links:  ## renew the links in .typings that type checkers read
+	ln -sfn $(patsubst %,../../%,$(wildcard foveal/*.py foveal/py.typed)) .typings/foveal/
 
 clean:  ## remove .venv and everything built
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
