@@ -1,0 +1,230 @@
+"""Setting the table: which things, how large, where, and seen from where."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from foveal.evals.camera import Camera
+from foveal.evals.geometry import Bools, Box, Cone, Cylinder, Pyramid, Solid, Sphere
+from foveal.evals.palette import COLOURS, grey, ink, paint, surface
+from foveal.evals.render import Coat, Light, Plane, Stage
+from foveal.evals.surfaces import Lettering, grain
+from foveal.evals.trace import Body, Trace, Wall, trace
+from foveal.evals.words import sign_text
+
+SHAPES = ("cube", "sphere", "cylinder", "cone", "pyramid", "sign")
+SOLIDS = SHAPES[:-1]
+
+SKETCH = 128
+"""Shorter side, pixels, of the rough views in which placements are tried."""
+
+SHOWING = 0.66
+"""Share of a thing that must show in the rough view; above the promise made for the picture, since it is rough."""
+
+GLYPH = (17.0, 30.0)
+"""Height of sign lettering on a screen whose shorter side is 512 pixels."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A thing before it has a place. `size` is half its rough width in metres."""
+
+    shape: str
+    colour: str
+    size: float
+    text: str | None = None
+
+
+@dataclass
+class Table:
+    """The things placed so far: bodies and coats run in parallel, `plans[i]` has id i + 1, `discs` are footprints."""
+
+    plans: list[Plan] = field(default_factory=list)
+    bodies: list[Body] = field(default_factory=list)
+    coats: list[Coat] = field(default_factory=list)
+    discs: list[tuple[float, float, float]] = field(default_factory=list)
+
+
+def plan_things(rng: np.random.Generator) -> list[Plan]:
+    """Three to nine things, up to three of them signs; now and then several alike, so that counting has a point."""
+    total = int(rng.integers(3, 10))
+    signs = min(int(rng.choice(4, p=(0.25, 0.40, 0.23, 0.12))), total - 1)
+    kinds = [(str(rng.choice(SOLIDS)), str(rng.choice(COLOURS))) for _ in range(total - signs)]
+    if rng.random() < 0.65:
+        alike = min(int(rng.integers(2, 6)), len(kinds))
+        kinds[:alike] = [kinds[0]] * alike
+    plans = [Plan(shape, colour, _size(rng)) for shape, colour in kinds]
+    texts: list[str] = []
+    while len(texts) < signs:
+        text = sign_text(rng)
+        texts += [] if text in texts else [text]
+    boards = [Plan("sign", str(rng.choice(COLOURS)), 0.0, text) for text in texts]
+    # The largest need room, so they go first; signs are the widest of all.
+    return boards + sorted(plans, key=lambda plan: -plan.size)
+
+
+def _size(rng: np.random.Generator) -> float:
+    return float(0.026 * 2.5 ** rng.random())
+
+
+def stage(size: tuple[int, int], rng: np.random.Generator) -> tuple[Stage, list[Plan]] | None:
+    """A table laid with things, or None where they would not fit; plan i describes the thing with id i + 1."""
+    camera = _camera(size, rng)
+    heading = float(np.arctan2(camera.forward[1], camera.forward[0]))
+    turned = heading + rng.uniform(-0.3, 0.3)
+    wall = Wall((float(np.cos(turned)), float(np.sin(turned))), float(rng.uniform(0.9, 1.8)))
+    table = Table()
+    for plan in plan_things(rng):
+        _place(plan, table, camera, wall, rng)
+    if len(table.plans) < 3:
+        return None
+    light = _light(heading, rng)
+    planes = [Plane(surface(rng), grain(kind, rng), rng.uniform(0.5, 0.9)) for kind in _grains(rng)]
+    return Stage(camera, light, planes[0], planes[1], wall, tuple(table.bodies), tuple(table.coats)), table.plans
+
+
+def _grains(rng: np.random.Generator) -> tuple[str, str]:
+    return str(rng.choice(("wood", "cloth", "tiles", "stone", "plain"))), str(rng.choice(("plain", "stone")))
+
+
+def _camera(size: tuple[int, int], rng: np.random.Generator) -> Camera:
+    pitch, azimuth = np.radians(rng.uniform(20, 48)), rng.uniform(0, 2 * np.pi)
+    distance = rng.uniform(0.80, 1.10)
+    away, up = distance * np.cos(pitch), distance * np.sin(pitch)
+    eye = (float(-away * np.cos(azimuth)), float(-away * np.sin(azimuth)), float(up))
+    x, y = rng.uniform(-0.04, 0.04, 2)
+    return Camera.look(size, float(np.radians(rng.uniform(44, 58))), eye, (float(x), float(y), 0.04))
+
+
+def _light(heading: float, rng: np.random.Generator) -> Light:
+    # From behind the viewer's shoulders, so that most of what is seen is lit.
+    azimuth, elevation = heading + np.pi + rng.uniform(-1.7, 1.7), np.radians(rng.uniform(38, 68))
+    flat = np.cos(elevation)
+    toward = (float(flat * np.cos(azimuth)), float(flat * np.sin(azimuth)), float(np.sin(elevation)))
+    warm = rng.uniform(-0.035, 0.035)
+    tint = (float(1 + warm), 1.0, float(1 - warm))
+    return Light(toward, float(rng.uniform(0.55, 0.80)), float(rng.uniform(0.36, 0.50)), tint)
+
+
+def _solid(plan: Plan, rng: np.random.Generator) -> Solid:
+    size = plan.size
+    match plan.shape:
+        case "cube":
+            return Box(0.86 * size, 0.86 * size, 1.72 * size)
+        case "sphere":
+            return Sphere(size)
+        case "cylinder":
+            return Cylinder(0.78 * size, size * rng.uniform(1.7, 2.3))
+        case "cone":
+            return Cone(size, size * rng.uniform(2.1, 2.6))
+        case "pyramid":
+            return Pyramid(size, size * rng.uniform(1.7, 2.1))
+        case _:
+            raise ValueError(f"no solid has the shape {plan.shape!r}; use one of {', '.join(SOLIDS)}")
+
+
+def _place(plan: Plan, table: Table, camera: Camera, wall: Wall, rng: np.random.Generator) -> None:
+    """Find the thing a place where it is in view, clear of the others and hides none too much; or leave it out."""
+    sketch = camera.resized(SKETCH)
+    for _ in range(30):
+        x, y, distance = _spot(camera, rng)
+        owner = len(table.plans) + 1
+        if plan.text is None:
+            bodies, coats = _plain(plan, x, y, owner, rng)
+        else:
+            bodies, coats = _sign(plan, plan.text, x, y, distance, camera, owner, rng)
+        disc = (x, y, max(float(np.hypot(*b.solid.extent()[:2])) for b in bodies))
+        trial = [*table.bodies, *bodies]
+        if _clear(disc, table.discs) and _framed(bodies, camera) and all_show(trace(sketch, trial, wall), trial, SHOWING):
+            table.plans.append(plan)
+            table.discs.append(disc)
+            table.bodies += bodies
+            table.coats += coats
+            return
+
+
+def _spot(camera: Camera, rng: np.random.Generator) -> tuple[float, float, float]:
+    """A point of the table, drawn evenly over the picture, and its depth; the view never spreads beyond two metres."""
+    while True:
+        u = (rng.uniform(0.05, 0.95) - 0.5) * camera.width / camera.focal
+        v = (rng.uniform(0.20, 0.97) - 0.5) * camera.height / camera.focal
+        x, y, z = (camera.forward[i] + u * camera.right[i] + v * camera.down[i] for i in range(3))
+        if z < -0.05 and -camera.eye[2] / z < 1.6:
+            depth = -camera.eye[2] / z
+            return camera.eye[0] + depth * x, camera.eye[1] + depth * y, depth
+
+
+def _plain(
+    plan: Plan, x: float, y: float, owner: int, rng: np.random.Generator
+) -> tuple[list[Body], list[Coat]]:
+    """The thing, one time in five on a low plinth, so that lower in the picture is not always nearer."""
+    solid = _solid(plan, rng)
+    bodies, coats, z = [], [], 0.0
+    if rng.random() < 0.2:
+        half, z = max(solid.extent()[:2]) * rng.uniform(1.25, 1.5), float(rng.uniform(0.02, 0.07))
+        bodies.append(Body(Box(half, half, z), (x, y, 0.0), rng.uniform(0, np.pi), 0))
+        coats.append(Coat(grey(rng)))
+    # On a plinth, a thing turned another way would poke its corners over the edge.
+    yaw = bodies[0].yaw if bodies else rng.uniform(0, np.pi)
+    bodies.append(Body(solid, (x, y, z), yaw, owner))
+    coats.append(Coat(paint(plan.colour, rng), shine=float(rng.choice((0.0, 0.12, 0.3)))))
+    return bodies, coats
+
+
+def _sign(
+    plan: Plan, text: str, x: float, y: float, distance: float, camera: Camera, owner: int, rng: np.random.Generator
+) -> tuple[list[Body], list[Coat]]:
+    """A lettered board on a short foot, turned within 30 degrees of the camera and large enough to be read."""
+    lettering = Lettering.of(text)
+    screen = rng.uniform(*GLYPH) * min(camera.width, camera.height) / 512
+    upright = float(np.hypot(camera.forward[0], camera.forward[1]))
+    metres = screen * distance / camera.focal / upright / lettering.glyph
+    half, height = lettering.width * metres / 2, lettering.height * metres
+    facing = float(np.arctan2(camera.eye[1] - y, camera.eye[0] - x)) + np.pi / 2
+    yaw = facing + float(np.radians(rng.uniform(-30, 30)))
+    foot = Body(Box(0.45 * half, 0.022, 0.012), (x, y, 0.0), yaw, owner)
+    board = Body(Box(half, 0.005, height), (x, y, 0.012), yaw, owner)
+    face = Coat(paint(plan.colour, rng), lettering=lettering, ink=ink(plan.colour))
+    return [foot, board], [Coat((0.30, 0.30, 0.31)), face]
+
+
+def _clear(disc: tuple[float, float, float], others: Sequence[tuple[float, float, float]]) -> bool:
+    return all(np.hypot(disc[0] - x, disc[1] - y) > disc[2] + r + 0.008 for x, y, r in others)
+
+
+def _framed(bodies: Sequence[Body], camera: Camera) -> bool:
+    seen = camera.project(np.concatenate([body.corners() for body in bodies]))
+    x, y, depth = seen.T
+    return bool(
+        depth.min() > 0.3 and x.min() >= 2 and y.min() >= 2 and x.max() <= camera.width - 2 and y.max() <= camera.height - 2
+    )
+
+
+def all_show(seen: Trace, bodies: Sequence[Body], share: float, pixels: int = 0) -> bool:
+    """Whether every thing shows at least that share of itself, and that many pixels."""
+    counts = tally(seen, bodies)
+    return all(visible >= max(share * full, pixels) for visible, full in counts.values())
+
+
+def tally(seen: Trace, bodies: Sequence[Body]) -> dict[int, tuple[int, int]]:
+    """For each owner, in id order: pixels that show, and pixels that would if nothing stood in front."""
+    per_body = np.bincount(seen.body.ravel() + 2, minlength=len(bodies) + 2)[2:]
+    visible: dict[int, int] = {}
+    full: dict[int, Bools | int] = {}
+    for index, body in enumerate(bodies):
+        visible[body.owner] = visible.get(body.owner, 0) + int(per_body[index])
+        (window, mask), before = seen.silhouettes[index], full.get(body.owner)
+        if body.owner and before is not None:
+            whole = np.zeros(seen.depth.shape, dtype=np.bool_)
+            whole[seen.silhouettes[index - 1][0]] = before
+            whole[window] |= mask
+            full[body.owner] = int(np.count_nonzero(whole))
+        elif body.owner:
+            full[body.owner] = mask
+    return {
+        owner: (visible[owner], mask if isinstance(mask, int) else int(np.count_nonzero(mask)))
+        for owner, mask in full.items()
+    }

@@ -1,0 +1,124 @@
+"""The z-buffer: which solid each pixel sees, how far it is, and where shadows fall."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foveal.evals.camera import Camera, Window
+from foveal.evals.geometry import Bools, Floats, Solid, Vec
+
+FAR = 8.0
+"""Metres of depth at which the world ends."""
+
+
+@dataclass(frozen=True)
+class Body:
+    """A solid placed in the world: `at` is the middle of its underside (metres), `yaw` turns it about z (radians).
+
+    `owner` is the id of the thing it belongs to; 0 for furniture.
+    """
+
+    solid: Solid
+    at: tuple[float, float, float]
+    yaw: float
+    owner: int
+
+    def localise(self, vector: Vec, *, point: bool) -> Vec:
+        """A world point or direction in the solid's own frame."""
+        x, y, z = (vector[i] - self.at[i] if point else vector[i] for i in range(3))
+        c, s = float(np.cos(self.yaw)), float(np.sin(self.yaw))
+        return c * x + s * y, c * y - s * x, z
+
+    def corners(self) -> NDArray[np.float64]:
+        """The eight corners (8 x 3) of the bounding box, in world coordinates."""
+        half_x, half_y, height = self.solid.extent()
+        x, y, z = (a.ravel() for a in np.meshgrid([-half_x, half_x], [-half_y, half_y], [0.0, height]))
+        c, s = np.cos(self.yaw), np.sin(self.yaw)
+        return np.stack([c * x - s * y, s * x + c * y, z], axis=1) + np.array(self.at)
+
+    def hit(self, origin: Vec, direction: Vec) -> Floats:
+        """Distance along world rays to the surface; inf where they miss."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self.solid.hit(self.localise(origin, point=True), self.localise(direction, point=False))
+
+
+@dataclass(frozen=True)
+class Wall:
+    """The vertical plane that closes the view: the points p with p . facing = distance; `facing` is a unit vector."""
+
+    facing: tuple[float, float]
+    distance: float
+
+
+@dataclass(frozen=True)
+class Trace:
+    """`depth`: H x W metres along the forward axis. `body`: H x W index into the bodies, -1 table, -2 wall.
+
+    `silhouettes`: for each body its window and the H' x W' mask of pixels it would cover were it alone.
+    """
+
+    depth: Floats
+    body: NDArray[np.int16]
+    silhouettes: tuple[tuple[Window, Bools], ...]
+
+
+def trace(camera: Camera, bodies: Sequence[Body], wall: Wall) -> Trace:
+    """Cast one ray per pixel; each body is tried only inside its own window."""
+    rays = camera.rays()
+    depth, seen = _surroundings(camera, rays, wall)
+    silhouettes = []
+    for index, body in enumerate(bodies):
+        window = camera.window(body.corners())
+        distance = body.hit(_scalars(camera.eye), crop(rays, window))
+        nearer = distance < depth[window]
+        depth[window][nearer] = distance[nearer]
+        seen[window][nearer] = index
+        silhouettes.append((window, np.isfinite(distance)))
+    return Trace(depth, seen, tuple(silhouettes))
+
+
+def _surroundings(camera: Camera, rays: Vec, wall: Wall) -> tuple[Floats, NDArray[np.int16]]:
+    x, y, z = rays
+    with np.errstate(divide="ignore", invalid="ignore"):
+        table = np.where(z < 0, -camera.eye[2] / z, np.float32(np.inf))
+        ahead = wall.distance - camera.eye[0] * wall.facing[0] - camera.eye[1] * wall.facing[1]
+        toward = x * wall.facing[0] + y * wall.facing[1]
+        back = np.where(toward > 0, ahead / toward, np.float32(FAR))
+    depth = np.minimum(np.minimum(table, back), np.float32(FAR)).astype(np.float32)
+    return depth, np.where(back < table, -2, -1).astype(np.int16)
+
+
+def crop(fields: Vec, window: Window) -> Vec:
+    """The window of each component, whether it is H x W or H x 1."""
+    rows, columns = window
+    return tuple(f[rows, columns] if f.shape[1] > 1 else f[rows] for f in fields)  # type: ignore[return-value]
+
+
+def shadows(
+    camera: Camera, bodies: Sequence[Body], seen: Trace, points: Vec, light: tuple[float, float, float]
+) -> Bools:
+    """H x W mask of pixels whose way to the light (a unit vector pointing at it) is blocked by another body.
+
+    A body's own far side is left to the cosine law: solids are convex, so they shade nothing else of themselves.
+    """
+    dark = np.zeros(seen.depth.shape, dtype=np.bool_)
+    for index, body in enumerate(bodies):
+        window = camera.window(_shadow_volume(body, light))
+        blocked = np.isfinite(body.hit(crop(points, window), _scalars(light)))
+        dark[window] |= blocked & (seen.body[window] != index)
+    return dark
+
+
+def _shadow_volume(body: Body, light: tuple[float, float, float]) -> NDArray[np.float64]:
+    corners = body.corners()
+    fallen = corners - corners[:, 2:] / light[2] * np.array(light)
+    return np.concatenate([corners, fallen])
+
+
+def _scalars(vector: tuple[float, float, float]) -> Vec:
+    # numpy scalars, so that a zero component divides to infinity where a python float would raise.
+    return np.float32(vector[0]), np.float32(vector[1]), np.float32(vector[2])

@@ -1,0 +1,41 @@
+"""What signs may say."""
+
+from __future__ import annotations
+
+import numpy as np
+
+WORDS = tuple(
+    """
+    APPLE BAKER BEACH BIRD BOOK BREAD BRIDGE CABIN CANDLE CASTLE CHAIR CHEESE CLOCK CLOUD COAST COFFEE COPPER DANCE
+    DESERT DOCTOR DREAM EAGLE EARTH EXIT FARM FLOWER FOREST FROG GARDEN GATE GIANT GOLD GRAPE HARBOR HORSE HOTEL HOUSE
+    ISLAND JACKET JUICE KITE LADDER LAMP LEMON MANGO MARKET METAL MIRROR MONEY MOON MUSIC NEST NORTH OCEAN OPEN OTTER
+    PAPER PARK PEACH PIANO PLANET POCKET QUEEN RABBIT RADIO RIVER ROBOT SALT SCHOOL SILVER SPRING STONE STOP SUGAR
+    SUMMER TABLE TEA TIGER TRAIN TREE TUNNEL VALLEY VIOLIN WATER WINDOW WINTER YARD ZEBRA
+    """.split()
+)
+
+ONSETS = tuple("B D F G H J K L M N P R S T V W Z BR DR GR ST TR PL".split())
+VOWELS = tuple("AEOU")
+CODAS = ("", "", "N", "R", "S", "T", "L", "M", "K")
+
+
+def sign_text(rng: np.random.Generator) -> str:
+    """A number of one to three digits, a common word, or three to six letters that can be pronounced."""
+    kind = rng.random()
+    if kind < 0.3:
+        return str(rng.integers(*((1, 10), (10, 100), (100, 1000))[rng.integers(3)]))
+    if kind < 0.65:
+        return WORDS[rng.integers(len(WORDS))]
+    return _syllables(rng)
+
+
+def _syllables(rng: np.random.Generator) -> str:
+    while True:
+        parts = [_pick(part, rng) for _ in range(2) for part in (ONSETS, VOWELS, CODAS)]
+        word = "".join(parts[: rng.integers(3, 7)])
+        if 3 <= len(word) <= 6:
+            return word
+
+
+def _pick(options: tuple[str, ...], rng: np.random.Generator) -> str:
+    return options[rng.integers(len(options))]
