@@ -36,11 +36,14 @@ class Camera:
         eye: tuple[float, float, float],
         target: tuple[float, float, float],
     ) -> Camera:
-        """A camera at `eye` looking at `target`; `fov` (radians) spans the shorter side of `size` (width, height)."""
+        """A camera at `eye` looking at `target`; `fov` (radians) spans the shorter side of `size` (w, h)."""
         forward = np.subtract(target, eye)
         forward = forward / np.linalg.norm(forward)
         right = np.array([forward[1], -forward[0], 0.0]) / np.hypot(forward[0], forward[1])
-        axes = [(float(a[0]), float(a[1]), float(a[2])) for a in (forward, right, np.cross(forward, right))]
+        axes = [
+            (float(a[0]), float(a[1]), float(a[2]))
+            for a in (forward, right, np.cross(forward, right))
+        ]
         return cls(*size, min(size) / 2 / float(np.tan(fov / 2)), eye, *axes)
 
     def resized(self, shorter: int) -> Camera:
@@ -52,10 +55,13 @@ class Camera:
     def rays(self) -> tuple[Floats, Floats, Floats]:
         """Ray directions (x, y: H x W; z: H x 1) whose component along the forward axis is one.
 
-        So a distance along such a ray *is* the depth. z does not depend on the column because the camera has no roll.
+        So a distance along such a ray *is* the depth. z does not depend on the column because the
+        camera has no roll.
         """
         u = ((np.arange(self.width, dtype=np.float32) + 0.5 - self.width / 2) / self.focal)[None, :]
-        v = ((np.arange(self.height, dtype=np.float32) + 0.5 - self.height / 2) / self.focal)[:, None]
+        v = ((np.arange(self.height, dtype=np.float32) + 0.5 - self.height / 2) / self.focal)[
+            :, None
+        ]
         x, y, z = (self.forward[i] + v * self.down[i] + u * self.right[i] for i in range(3))
         return x, y, z[:, :1]
 

@@ -1,9 +1,9 @@
 """Where a ray meets a solid.
 
-Every solid is convex and stands on its own local plane z = 0, centred on the z axis. Rays come as a local origin and a
-local direction, each three arrays (or scalars) that broadcast against each other; distances are in units of the
-direction's length. Divisions by zero are meant (they give the infinities that interval tests want), so callers wrap
-`hit` in `np.errstate(divide="ignore", invalid="ignore")`.
+Every solid is convex and stands on its own local plane z = 0, centred on the z axis. Rays come as a
+local origin and a local direction, each three arrays (or scalars) that broadcast against each other;
+distances are in units of the direction's length. Divisions by zero are meant (they give the infinities
+that interval tests want), so callers wrap `hit` in `np.errstate(divide="ignore", invalid="ignore")`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Vec = tuple[Any, Any, Any]
 """x, y and z, each a float32 array or a scalar."""
 
 TOUCH = 1e-4
-"""Metres. A ray that starts on a surface does not hit that surface again; also the tolerance for "on this face"."""
+"""Metres. A ray that starts on a surface does not hit it again; also the tolerance of "on this face"."""
 
 
 class Solid(Protocol):
@@ -49,6 +49,10 @@ def _first(enter: Floats, leave: Floats) -> Floats:
     return np.where((enter <= leave) & (leave > TOUCH), ahead, np.float32(np.inf))
 
 
+def _keep(distance: Any, valid: Any) -> Floats:
+    return np.where(valid & (distance > TOUCH), distance, np.float32(np.inf))
+
+
 def _roots(a: Any, b: Any, c: Any) -> tuple[Floats, Floats]:
     """Both roots of a t^2 + 2 b t + c = 0; nan where there is none."""
     root = np.sqrt(b * b - a * c)
@@ -71,10 +75,16 @@ class Box:
 
     def normal(self, point: Vec) -> tuple[Floats, Floats, Floats]:
         x, y, z = point
-        gaps = np.stack([self.half_x - np.abs(x), self.half_y - np.abs(y), np.minimum(z, self.height - z)])
+        gaps = np.stack(
+            [self.half_x - np.abs(x), self.half_y - np.abs(y), np.minimum(z, self.height - z)]
+        )
         face = np.argmin(np.abs(gaps), axis=0)
         up = np.where(z > self.height / 2, 1.0, -1.0)
-        return _f32(np.sign(x) * (face == 0)), _f32(np.sign(y) * (face == 1)), _f32(up * (face == 2))
+        return (
+            _f32(np.sign(x) * (face == 0)),
+            _f32(np.sign(y) * (face == 1)),
+            _f32(up * (face == 2)),
+        )
 
     def extent(self) -> tuple[float, float, float]:
         return self.half_x, self.half_y, self.height
@@ -88,7 +98,9 @@ class Sphere:
         (x, y, z), (dx, dy, dz), r = origin, direction, self.radius
         z = z - r
         return _first(
-            *_roots(dx * dx + dy * dy + dz * dz, x * dx + y * dy + z * dz, x * x + y * y + z * z - r * r)
+            *_roots(
+                dx * dx + dy * dy + dz * dz, x * dx + y * dy + z * dz, x * x + y * y + z * z - r * r
+            )
         )
 
     def normal(self, point: Vec) -> tuple[Floats, Floats, Floats]:
@@ -135,21 +147,24 @@ class Cone:
             x * dx + y * dy - slope * below * drop,
             x * x + y * y - slope * below * below,
         )
-        # The quadratic is a double cone: keep the roots on the lower nappe, then see whether the base comes first.
+        # The quadratic is a double cone: keep what lies on the lower nappe, then see if the base comes first.
         near, far = (
-            np.where((below + t * drop >= 0) & (below + t * drop <= self.height) & (t > TOUCH), t, np.float32(np.inf))
-            for t in roots
+            _keep(t, (below + t * drop >= 0) & (below + t * drop <= self.height)) for t in roots
         )
         base = -z / dz
-        on_base = ((x + base * dx) ** 2 + (y + base * dy) ** 2 <= self.radius**2) & (base > TOUCH)
-        return np.minimum(np.minimum(near, far), np.where(on_base, base, np.float32(np.inf)))
+        on_base = (x + base * dx) ** 2 + (y + base * dy) ** 2 <= self.radius**2
+        return np.minimum(np.minimum(near, far), _keep(base, on_base))
 
     def normal(self, point: Vec) -> tuple[Floats, Floats, Floats]:
         x, y, z = point
         side = z >= TOUCH
         lean = float(np.hypot(self.radius, self.height))
         around = np.maximum(np.hypot(x, y), 1e-9) * lean / self.height
-        return _f32(x / around * side), _f32(y / around * side), _f32(np.where(side, self.radius / lean, -1.0))
+        return (
+            _f32(x / around * side),
+            _f32(y / around * side),
+            _f32(np.where(side, self.radius / lean, -1.0)),
+        )
 
     def extent(self) -> tuple[float, float, float]:
         return self.radius, self.radius, self.height
@@ -187,13 +202,10 @@ class Pyramid:
 
 def _wedge(x: Any, dx: Any, half: Any, growth: Any) -> tuple[Floats, Floats]:
     """Interval of t in which |x + t dx| <= half + t growth, where that is one interval (z within the solid)."""
-    enter, leave = np.float32(-np.inf), np.float32(np.inf)
-    for sign in (1.0, -1.0):
-        rate, room = sign * dx - growth, half - sign * x
-        t = room / rate
-        enter = np.maximum(enter, np.where(rate < 0, t, -np.inf).astype(np.float32))
-        leave = np.minimum(leave, np.where(rate > 0, t, np.inf).astype(np.float32))
-    return enter, leave
+    bounds = [(half - sign * x, sign * dx - growth) for sign in (1.0, -1.0)]
+    enter = [np.where(rate < 0, room / rate, -np.inf) for room, rate in bounds]
+    leave = [np.where(rate > 0, room / rate, np.inf) for room, rate in bounds]
+    return _f32(np.maximum(*enter)), _f32(np.minimum(*leave))
 
 
 def _f32(values: Any) -> Floats:

@@ -40,7 +40,10 @@ class Plan:
 
 @dataclass
 class Table:
-    """The things placed so far: bodies and coats run in parallel, `plans[i]` has id i + 1, `discs` are footprints."""
+    """The things placed so far: bodies and coats run in parallel, `plans[i]` has id i + 1.
+
+    `discs` are the footprints: x, y and radius, metres.
+    """
 
     plans: list[Plan] = field(default_factory=list)
     bodies: list[Body] = field(default_factory=list)
@@ -49,7 +52,7 @@ class Table:
 
 
 def plan_things(rng: np.random.Generator) -> list[Plan]:
-    """Three to nine things, up to three of them signs; now and then several alike, so that counting has a point."""
+    """Three to nine things, up to three of them signs; often several alike, so that counting has a point."""
     total = int(rng.integers(3, 10))
     signs = min(int(rng.choice(4, p=(0.25, 0.40, 0.23, 0.12))), total - 1)
     kinds = [(str(rng.choice(SOLIDS)), str(rng.choice(COLOURS))) for _ in range(total - signs)]
@@ -83,11 +86,15 @@ def stage(size: tuple[int, int], rng: np.random.Generator) -> tuple[Stage, list[
         return None
     light = _light(heading, rng)
     planes = [Plane(surface(rng), grain(kind, rng), rng.uniform(0.5, 0.9)) for kind in _grains(rng)]
-    return Stage(camera, light, planes[0], planes[1], wall, tuple(table.bodies), tuple(table.coats)), table.plans
+    return Stage(
+        camera, light, planes[0], planes[1], wall, tuple(table.bodies), tuple(table.coats)
+    ), table.plans
 
 
 def _grains(rng: np.random.Generator) -> tuple[str, str]:
-    return str(rng.choice(("wood", "cloth", "tiles", "stone", "plain"))), str(rng.choice(("plain", "stone")))
+    return str(rng.choice(("wood", "cloth", "tiles", "stone", "plain"))), str(
+        rng.choice(("plain", "stone"))
+    )
 
 
 def _camera(size: tuple[int, int], rng: np.random.Generator) -> Camera:
@@ -96,14 +103,20 @@ def _camera(size: tuple[int, int], rng: np.random.Generator) -> Camera:
     away, up = distance * np.cos(pitch), distance * np.sin(pitch)
     eye = (float(-away * np.cos(azimuth)), float(-away * np.sin(azimuth)), float(up))
     x, y = rng.uniform(-0.04, 0.04, 2)
-    return Camera.look(size, float(np.radians(rng.uniform(44, 58))), eye, (float(x), float(y), 0.04))
+    return Camera.look(
+        size, float(np.radians(rng.uniform(44, 58))), eye, (float(x), float(y), 0.04)
+    )
 
 
 def _light(heading: float, rng: np.random.Generator) -> Light:
     # From behind the viewer's shoulders, so that most of what is seen is lit.
     azimuth, elevation = heading + np.pi + rng.uniform(-1.7, 1.7), np.radians(rng.uniform(38, 68))
     flat = np.cos(elevation)
-    toward = (float(flat * np.cos(azimuth)), float(flat * np.sin(azimuth)), float(np.sin(elevation)))
+    toward = (
+        float(flat * np.cos(azimuth)),
+        float(flat * np.sin(azimuth)),
+        float(np.sin(elevation)),
+    )
     warm = rng.uniform(-0.035, 0.035)
     tint = (float(1 + warm), 1.0, float(1 - warm))
     return Light(toward, float(rng.uniform(0.55, 0.80)), float(rng.uniform(0.36, 0.50)), tint)
@@ -123,7 +136,9 @@ def _solid(plan: Plan, rng: np.random.Generator) -> Solid:
         case "pyramid":
             return Pyramid(size, size * rng.uniform(1.7, 2.1))
         case _:
-            raise ValueError(f"no solid has the shape {plan.shape!r}; use one of {', '.join(SOLIDS)}")
+            raise ValueError(
+                f"no solid has the shape {plan.shape!r}; use one of {', '.join(SOLIDS)}"
+            )
 
 
 def _place(plan: Plan, table: Table, camera: Camera, wall: Wall, rng: np.random.Generator) -> None:
@@ -137,8 +152,10 @@ def _place(plan: Plan, table: Table, camera: Camera, wall: Wall, rng: np.random.
         else:
             bodies, coats = _sign(plan, plan.text, x, y, distance, camera, owner, rng)
         disc = (x, y, max(float(np.hypot(*b.solid.extent()[:2])) for b in bodies))
+        if not (_clear(disc, table.discs) and _framed(bodies, camera)):
+            continue
         trial = [*table.bodies, *bodies]
-        if _clear(disc, table.discs) and _framed(bodies, camera) and all_show(trace(sketch, trial, wall), trial, SHOWING):
+        if all_show(trace(sketch, trial, wall), trial, SHOWING):
             table.plans.append(plan)
             table.discs.append(disc)
             table.bodies += bodies
@@ -147,7 +164,7 @@ def _place(plan: Plan, table: Table, camera: Camera, wall: Wall, rng: np.random.
 
 
 def _spot(camera: Camera, rng: np.random.Generator) -> tuple[float, float, float]:
-    """A point of the table, drawn evenly over the picture, and its depth; the view never spreads beyond two metres."""
+    """A point of the table, drawn evenly over the picture, and its depth (at most 1.6 m)."""
     while True:
         u = (rng.uniform(0.05, 0.95) - 0.5) * camera.width / camera.focal
         v = (rng.uniform(0.20, 0.97) - 0.5) * camera.height / camera.focal
@@ -175,9 +192,16 @@ def _plain(
 
 
 def _sign(
-    plan: Plan, text: str, x: float, y: float, distance: float, camera: Camera, owner: int, rng: np.random.Generator
+    plan: Plan,
+    text: str,
+    x: float,
+    y: float,
+    distance: float,
+    camera: Camera,
+    owner: int,
+    rng: np.random.Generator,
 ) -> tuple[list[Body], list[Coat]]:
-    """A lettered board on a short foot, turned within 30 degrees of the camera and large enough to be read."""
+    """A lettered board on a short foot, within 30 degrees of facing the camera and large enough to read."""
     lettering = Lettering.of(text)
     screen = rng.uniform(*GLYPH) * min(camera.width, camera.height) / 512
     upright = float(np.hypot(camera.forward[0], camera.forward[1]))
@@ -197,10 +221,8 @@ def _clear(disc: tuple[float, float, float], others: Sequence[tuple[float, float
 
 def _framed(bodies: Sequence[Body], camera: Camera) -> bool:
     seen = camera.project(np.concatenate([body.corners() for body in bodies]))
-    x, y, depth = seen.T
-    return bool(
-        depth.min() > 0.3 and x.min() >= 2 and y.min() >= 2 and x.max() <= camera.width - 2 and y.max() <= camera.height - 2
-    )
+    within = (seen[:, :2] >= 2) & (seen[:, :2] <= np.array([camera.width, camera.height]) - 2)
+    return bool(seen[:, 2].min() > 0.3 and within.all())
 
 
 def all_show(seen: Trace, bodies: Sequence[Body], share: float, pixels: int = 0) -> bool:

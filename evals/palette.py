@@ -15,7 +15,7 @@ PAINTS: dict[str, RGB] = {
     "blue": (0.12, 0.32, 0.86),
     "purple": (0.53, 0.16, 0.69),
     "white": (0.95, 0.95, 0.95),
-    "black": (0.085, 0.085, 0.095),
+    "black": (0.10, 0.10, 0.11),
 }
 COLOURS = tuple(PAINTS)
 

@@ -71,7 +71,8 @@ def render(stage: Stage) -> tuple[NDArray[np.uint8], Trace]:
     """The picture (H x W x 3) and the z-buffer it was made from."""
     seen = trace(stage.camera, stage.bodies, stage.wall)
     rays = stage.camera.rays()
-    points: Vec = tuple(e + seen.depth * d for e, d in zip(stage.camera.eye, rays, strict=True))  # type: ignore[assignment]
+    x, y, z = (e + seen.depth * d for e, d in zip(stage.camera.eye, rays, strict=True))
+    points = (x, y, z)
     canvas = _backdrop(stage, seen, points)
     for index in range(len(stage.bodies)):
         _paint(canvas, stage, seen, points, index)
@@ -115,20 +116,24 @@ def _paint(canvas: _Canvas, stage: Stage, seen: Trace, points: Vec, index: int) 
     body, coat, light = stage.bodies[index], stage.coats[index], stage.light
     window = seen.silhouettes[index][0]
     here = seen.body[window] == index
-    place: Vec = tuple(c[here] for c in crop(points, window))  # type: ignore[assignment]
-    local = body.localise(place, point=True)
-    nx, ny, nz = body.solid.normal(local)
-    c, s = float(np.cos(body.yaw)), float(np.sin(body.yaw))
-    wx, wy = c * nx - s * ny, s * nx + c * ny
-    canvas.lamp[window][here] = np.maximum(wx * light.toward[0] + wy * light.toward[1] + nz * light.toward[2], 0)
-    canvas.sky[window][here] = 0.80 + 0.20 * nz
-    for channel, value in enumerate(_colours(body, coat, local, ny, stage.camera)):
+    x, y, z = (c[here] for c in crop(points, window))
+    local = body.localise((x, y, z), point=True)
+    front = body.solid.normal(local)
+    normal = body.globalise(front)
+    canvas.lamp[window][here] = np.maximum(
+        sum(n * t for n, t in zip(normal, light.toward, strict=True)), 0
+    )
+    canvas.sky[window][here] = 0.80 + 0.20 * normal[2]
+    for channel, value in enumerate(_colours(body, coat, local, front[1], stage.camera)):
         canvas.albedo[channel][window][here] = value
     if coat.shine:
-        canvas.gloss[window][here] = coat.shine * _highlight((wx, wy, nz), place, stage)
+        canvas.gloss[window][here] = coat.shine * _highlight(normal, (x, y, z), stage)
 
 
-def _colours(body: Body, coat: Coat, local: Vec, ny: Floats, camera: Camera) -> list[Floats | float]:
+def _colours(
+    body: Body, coat: Coat, local: Vec, ny: Floats, camera: Camera
+) -> list[Floats | float]:
+    """The coat's channels; on a lettered front (local normal y < 0), a mix of paint and ink per pixel."""
     if coat.lettering is None:
         return list(coat.colour)
     half_x, _, height = body.solid.extent()
@@ -153,7 +158,9 @@ def _soften(dark: Bools) -> Floats:
     """How much lamp light is left (0 to 1), with the rim of each shadow a few pixels wide."""
     radius = min(dark.shape) / 400
     mask = Image.fromarray(np.where(dark, np.uint8(0), np.uint8(255)))
-    return np.asarray(mask.filter(ImageFilter.BoxBlur(radius)), dtype=np.float32) * np.float32(1 / 255)
+    return np.asarray(mask.filter(ImageFilter.BoxBlur(radius)), dtype=np.float32) * np.float32(
+        1 / 255
+    )
 
 
 def _develop(canvas: _Canvas, lit: Floats, light: Light) -> NDArray[np.uint8]:
@@ -171,6 +178,15 @@ def _develop(canvas: _Canvas, lit: Floats, light: Light) -> NDArray[np.uint8]:
 
 def _smooth_edges(picture: NDArray[np.uint8], body: NDArray[np.int16]) -> NDArray[np.uint8]:
     """Blend each pixel on an outline with its four neighbours: cheap anti-aliasing."""
+    row, column = np.nonzero(_outlines(body))
+    wide = picture.astype(np.uint16)
+    around = sum(wide[row + r, column + c] for r, c in ((0, 1), (0, -1), (1, 0), (-1, 0)))
+    picture[row, column] = (around + 4 * wide[row, column]) // 8
+    return picture
+
+
+def _outlines(body: NDArray[np.int16]) -> Bools:
+    """H x W mask of pixels that differ from a neighbour; the frame's own border is left out."""
     edge = np.zeros(body.shape, dtype=np.bool_)
     sideways, upright = body[:, 1:] != body[:, :-1], body[1:] != body[:-1]
     edge[:, 1:] |= sideways
@@ -178,9 +194,4 @@ def _smooth_edges(picture: NDArray[np.uint8], body: NDArray[np.int16]) -> NDArra
     edge[1:] |= upright
     edge[:-1] |= upright
     edge[[0, -1]] = edge[:, [0, -1]] = False
-    row, column = np.nonzero(edge)
-    around = sum(picture[row + r, column + c].astype(np.uint16) for r, c in ((0, 1), (0, -1), (1, 0), (-1, 0)))
-    picture[row, column] = (around + 4 * picture[row, column].astype(np.uint16)) // 8
-    return picture
-
-
+    return edge

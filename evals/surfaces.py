@@ -29,7 +29,8 @@ def grain(kind: str, rng: np.random.Generator) -> Floats:
         joint = (np.arange(GRAIN) % 128) < 4
         tile = 0.05 * _noise((4, 4), rng) - 0.13 * (joint[:, None] | joint[None, :])
     elif kind == "stone":
-        tile = 0.05 * _noise((6, 6), rng) + 0.035 * _noise((32, 32), rng) + 0.02 * _noise((128, 128), rng)
+        layers = ((0.05, 6), (0.035, 32), (0.02, 128))
+        tile = np.add.reduce([depth * _noise((cells, cells), rng) for depth, cells in layers])
     else:
         tile = 0.03 * _noise((4, 4), rng)
     return (1.0 + tile).astype(np.float32)
@@ -68,14 +69,16 @@ class Lettering:
         ImageDraw.Draw(canvas).text(origin, self.text, fill=255, font=_font(), stroke_width=2)
         height = max(2, round(self.height * width / self.width))
         small = canvas.resize((max(2, width), height), Image.Resampling.BOX)
-        return np.asarray(small, dtype=np.float32) / 255
+        return np.asarray(small, dtype=np.float32) * np.float32(1 / 255)
 
 
 @functools.cache
 def _font() -> ImageFont.FreeTypeFont:
     font = ImageFont.load_default(size=MASTER)
     if not isinstance(font, ImageFont.FreeTypeFont):
-        raise RuntimeError("pillow has no freetype support, so signs cannot be lettered; install a pillow wheel from pypi")
+        raise RuntimeError(
+            "pillow cannot letter signs without freetype; install the pillow wheel from pypi"
+        )
     return font
 
 

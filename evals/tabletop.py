@@ -1,7 +1,7 @@
 """The tabletop world: pictures made by rule, so that everything in them is known.
 
-`scene(seed)` draws a table with three to nine plain things on it and returns the picture together with the truth about
-it. The same seed gives the same scene; the splits never share one.
+`scene(seed)` draws a table with three to nine plain things on it and returns the picture together with
+the truth about it. The same seed and size give the same scene; the splits never share one.
 
     python -m foveal.evals.tabletop --seed 7 --split test --out table.png
 """
@@ -9,6 +9,7 @@ it. The same seed gives the same scene; the splits never share one.
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -33,9 +34,10 @@ SHARE, PIXELS = 0.55, 120
 class Thing:
     """One object of a scene.
 
-    `box` is (x0, y0, x1, y1), half-open, around the visible pixels. `visible` counts those; `full` counts what would be
-    visible if nothing stood in front. `distance` is that of the centre and `depth` the median over the visible pixels,
-    both metres along the camera's forward axis; `depth` decides what is nearer. Only signs have a `text`.
+    `box` is (x0, y0, x1, y1), half-open, around the visible pixels. `visible` counts those; `full` counts
+    what would be visible if nothing stood in front. `distance` is that of the centre and `depth` the median
+    over the visible pixels, both metres along the camera's forward axis; `depth` decides what is nearer.
+    Only signs have a `text`.
     """
 
     id: int
@@ -53,7 +55,7 @@ class Thing:
 class Scene:
     """A picture and the truth about it.
 
-    `image`: H x W x 3, uint8 RGB. `instances`: H x W, int16, 0 for what is no thing, else the id of the thing (from 1).
+    `image`: H x W x 3, uint8 RGB. `instances`: H x W, int16, the id of the thing seen there, 0 for none.
     `depth`: H x W, float32, metres along the camera's forward axis, at most 8. `things[i].id == i + 1`.
     """
 
@@ -77,7 +79,9 @@ def scene(seed: int, split: Split = "train", size: tuple[int, int] = (512, 512))
         image, seen = render(laid[0])
         if all_show(seen, laid[0].bodies, SHARE, PIXELS):
             return _scene(image, seen, *laid)
-    raise RuntimeError(f"no arrangement of {split} scene {seed} at {size} shows every thing; use a larger size")
+    raise RuntimeError(
+        f"no arrangement of {split} scene {seed} at {size} shows every thing; use a larger size"
+    )
 
 
 def _check(seed: int, split: str, size: tuple[int, int]) -> None:
@@ -86,7 +90,9 @@ def _check(seed: int, split: str, size: tuple[int, int]) -> None:
     if split not in SPLITS:
         raise ValueError(f"no split is called {split!r}; use one of {', '.join(SPLITS)}")
     if min(size) < 160:
-        raise ValueError(f"size {size} leaves small things too few pixels; make both sides 160 or more")
+        raise ValueError(
+            f"size {size} leaves small things too few pixels; make both sides 160 or more"
+        )
 
 
 def _scene(image: NDArray[np.uint8], seen: Trace, laid: Stage, plans: list[Plan]) -> Scene:
@@ -98,7 +104,16 @@ def _scene(image: NDArray[np.uint8], seen: Trace, laid: Stage, plans: list[Plan]
     for number, plan in enumerate(plans, start=1):
         box, depth = _extent(instances, seen, laid.bodies, number)
         things.append(
-            Thing(number, plan.shape, plan.colour, box, *counts[number], centres[number], depth, plan.text)
+            Thing(
+                number,
+                plan.shape,
+                plan.colour,
+                box,
+                *counts[number],
+                centres[number],
+                depth,
+                plan.text,
+            )
         )
     return Scene(image, instances, seen.depth, tuple(things))
 
@@ -107,7 +122,9 @@ def _extent(
     instances: NDArray[np.int16], seen: Trace, bodies: tuple[Body, ...], number: int
 ) -> tuple[tuple[int, int, int, int], float]:
     """Box and median depth of the visible pixels, searched only where the thing's bodies can be."""
-    windows = [s[0] for s, body in zip(seen.silhouettes, bodies, strict=True) if body.owner == number]
+    windows = [
+        s[0] for s, body in zip(seen.silhouettes, bodies, strict=True) if body.owner == number
+    ]
     top, left = min(w[0].start for w in windows), min(w[1].start for w in windows)
     area = slice(top, max(w[0].stop for w in windows)), slice(left, max(w[1].stop for w in windows))
     row, column = np.nonzero(instances[area] == number)
@@ -127,16 +144,21 @@ def _distances(laid: Stage) -> dict[int, float]:
 
 def main(arguments: list[str] | None = None) -> None:
     """Write one scene as a picture and print what is in it."""
-    parser = argparse.ArgumentParser(prog="python -m foveal.evals.tabletop", description=main.__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m foveal.evals.tabletop", description=main.__doc__
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--split", choices=tuple(SPLITS), default="train")
-    parser.add_argument("--size", type=int, nargs=2, default=(512, 512), metavar=("WIDTH", "HEIGHT"))
+    parser.add_argument(
+        "--size", type=int, nargs=2, default=(512, 512), metavar=("WIDTH", "HEIGHT")
+    )
     parser.add_argument("--out", type=Path, required=True)
     chosen = parser.parse_args(arguments)
     world = scene(chosen.seed, chosen.split, tuple(chosen.size))
     Image.fromarray(world.image).save(chosen.out)
-    for thing in world.things:
-        print(f"{thing.id}: {thing.colour} {thing.shape}", f"{thing.text!r} " if thing.text else "", *thing.box)
+    for t in world.things:
+        says = f", says {t.text}" if t.text else ""
+        sys.stdout.write(f"{t.id}: {t.colour} {t.shape} at {t.box}, {t.depth:.2f} m away{says}\n")
 
 
 __all__ = ["COLOURS", "SHAPES", "SPLITS", "Scene", "Split", "Thing", "scene"]

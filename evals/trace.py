@@ -33,22 +33,33 @@ class Body:
         c, s = float(np.cos(self.yaw)), float(np.sin(self.yaw))
         return c * x + s * y, c * y - s * x, z
 
+    def globalise(self, direction: Vec) -> Vec:
+        """A direction of the solid's own frame in the world's."""
+        x, y, z = direction
+        c, s = float(np.cos(self.yaw)), float(np.sin(self.yaw))
+        return c * x - s * y, s * x + c * y, z
+
     def corners(self) -> NDArray[np.float64]:
         """The eight corners (8 x 3) of the bounding box, in world coordinates."""
         half_x, half_y, height = self.solid.extent()
-        x, y, z = (a.ravel() for a in np.meshgrid([-half_x, half_x], [-half_y, half_y], [0.0, height]))
+        x, y, z = (
+            a.ravel() for a in np.meshgrid([-half_x, half_x], [-half_y, half_y], [0.0, height])
+        )
         c, s = np.cos(self.yaw), np.sin(self.yaw)
-        return np.stack([c * x - s * y, s * x + c * y, z], axis=1) + np.array(self.at)
+        turned = np.stack([c * x - s * y, s * x + c * y, z], axis=1)
+        return np.asarray(turned + np.array(self.at), dtype=np.float64)
 
     def hit(self, origin: Vec, direction: Vec) -> Floats:
         """Distance along world rays to the surface; inf where they miss."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            return self.solid.hit(self.localise(origin, point=True), self.localise(direction, point=False))
+            return self.solid.hit(
+                self.localise(origin, point=True), self.localise(direction, point=False)
+            )
 
 
 @dataclass(frozen=True)
 class Wall:
-    """The vertical plane that closes the view: the points p with p . facing = distance; `facing` is a unit vector."""
+    """The vertical plane that closes the view: points p with p . facing = distance, `facing` a unit vector."""
 
     facing: tuple[float, float]
     distance: float
@@ -95,11 +106,16 @@ def _surroundings(camera: Camera, rays: Vec, wall: Wall) -> tuple[Floats, NDArra
 def crop(fields: Vec, window: Window) -> Vec:
     """The window of each component, whether it is H x W or H x 1."""
     rows, columns = window
-    return tuple(f[rows, columns] if f.shape[1] > 1 else f[rows] for f in fields)  # type: ignore[return-value]
+    x, y, z = (f[rows, columns] if f.shape[1] > 1 else f[rows] for f in fields)
+    return x, y, z
 
 
 def shadows(
-    camera: Camera, bodies: Sequence[Body], seen: Trace, points: Vec, light: tuple[float, float, float]
+    camera: Camera,
+    bodies: Sequence[Body],
+    seen: Trace,
+    points: Vec,
+    light: tuple[float, float, float],
 ) -> Bools:
     """H x W mask of pixels whose way to the light (a unit vector pointing at it) is blocked by another body.
 
