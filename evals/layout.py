@@ -110,7 +110,7 @@ def _camera(size: tuple[int, int], rng: np.random.Generator) -> Camera:
 
 def _light(heading: float, rng: np.random.Generator) -> Light:
     # From behind the viewer's shoulders, so that most of what is seen is lit.
-    azimuth, elevation = heading + np.pi + rng.uniform(-1.7, 1.7), np.radians(rng.uniform(38, 68))
+    azimuth, elevation = heading + np.pi + rng.uniform(-1.25, 1.25), np.radians(rng.uniform(38, 68))
     flat = np.cos(elevation)
     toward = (
         float(flat * np.cos(azimuth)),
@@ -119,7 +119,7 @@ def _light(heading: float, rng: np.random.Generator) -> Light:
     )
     warm = rng.uniform(-0.035, 0.035)
     tint = (float(1 + warm), 1.0, float(1 - warm))
-    return Light(toward, float(rng.uniform(0.55, 0.80)), float(rng.uniform(0.36, 0.50)), tint)
+    return Light(toward, float(rng.uniform(0.50, 0.72)), float(rng.uniform(0.44, 0.58)), tint)
 
 
 def _solid(plan: Plan, rng: np.random.Generator) -> Solid:
@@ -177,11 +177,13 @@ def _spot(camera: Camera, rng: np.random.Generator) -> tuple[float, float, float
 def _plain(
     plan: Plan, x: float, y: float, owner: int, rng: np.random.Generator
 ) -> tuple[list[Body], list[Coat]]:
-    """The thing, one time in five on a low plinth, so that lower in the picture is not always nearer."""
+    """The thing, now and then on a low plinth, so that lower in the picture is not always nearer."""
     solid = _solid(plan, rng)
     bodies, coats, z = [], [], 0.0
-    if rng.random() < 0.2:
-        half, z = max(solid.extent()[:2]) * rng.uniform(1.25, 1.5), float(rng.uniform(0.02, 0.07))
+    if rng.random() < 0.28:
+        half = max(solid.extent()[:2]) * rng.uniform(1.25, 1.6)
+        # Flat enough that nobody counts it among the cubes.
+        z = half * rng.uniform(0.4, 0.85)
         bodies.append(Body(Box(half, half, z), (x, y, 0.0), rng.uniform(0, np.pi), 0))
         coats.append(Coat(grey(rng)))
     # On a plinth, a thing turned another way would poke its corners over the edge.
