@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from foveal.evals.camera import Camera
-from foveal.evals.geometry import Bools, Box, Cone, Cylinder, Pyramid, Solid, Sphere
+from foveal.evals.geometry import Box, Cone, Cylinder, Pyramid, Solid, Sphere
 from foveal.evals.palette import COLOURS, grey, ink, paint, surface
 from foveal.evals.render import Coat, Light, Plane, Stage
 from foveal.evals.surfaces import Lettering, grain
-from foveal.evals.trace import Body, Trace, Wall, trace
+from foveal.evals.trace import Body, Trace, Wall, all_show, put, trace
 from foveal.evals.words import sign_text
 
 SHAPES = ("cube", "sphere", "cylinder", "cone", "pyramid", "sign")
@@ -42,9 +42,11 @@ class Plan:
 class Table:
     """The things placed so far: bodies and coats run in parallel, `plans[i]` has id i + 1.
 
-    `discs` are the footprints: x, y and radius, metres.
+    `discs` are the footprints: x, y and radius, metres. `seen` is a rough view of it all so far.
     """
 
+    wall: Wall
+    seen: Trace
     plans: list[Plan] = field(default_factory=list)
     bodies: list[Body] = field(default_factory=list)
     coats: list[Coat] = field(default_factory=list)
@@ -79,9 +81,10 @@ def stage(size: tuple[int, int], rng: np.random.Generator) -> tuple[Stage, list[
     heading = float(np.arctan2(camera.forward[1], camera.forward[0]))
     turned = heading + rng.uniform(-0.3, 0.3)
     wall = Wall((float(np.cos(turned)), float(np.sin(turned))), float(rng.uniform(0.9, 1.8)))
-    table = Table()
+    sketch = camera.resized(SKETCH)
+    table = Table(wall, trace(sketch, (), wall))
     for plan in plan_things(rng):
-        _place(plan, table, camera, wall, rng)
+        _place(plan, table, camera, sketch, rng)
     if len(table.plans) < 3:
         return None
     light = _light(heading, rng)
@@ -141,9 +144,11 @@ def _solid(plan: Plan, rng: np.random.Generator) -> Solid:
             )
 
 
-def _place(plan: Plan, table: Table, camera: Camera, wall: Wall, rng: np.random.Generator) -> None:
-    """Find the thing a place where it is in view, clear of the others and hides none too much; or leave it out."""
-    sketch = camera.resized(SKETCH)
+def _place(
+    plan: Plan, table: Table, camera: Camera, sketch: Camera, rng: np.random.Generator
+) -> None:
+    """Find the thing a place in view, clear of the others and hiding none too much; or leave it out."""
+    rays = sketch.rays()
     for _ in range(30):
         x, y, distance = _spot(camera, rng)
         owner = len(table.plans) + 1
@@ -152,10 +157,11 @@ def _place(plan: Plan, table: Table, camera: Camera, wall: Wall, rng: np.random.
         else:
             bodies, coats = _sign(plan, plan.text, x, y, distance, camera, owner, rng)
         disc = (x, y, max(float(np.hypot(*b.solid.extent()[:2])) for b in bodies))
-        if not (_clear(disc, table.discs) and _framed(bodies, camera)):
+        if not (_clear(disc, table) and _framed(bodies, camera)):
             continue
-        trial = [*table.bodies, *bodies]
-        if all_show(trace(sketch, trial, wall), trial, SHOWING):
+        seen = put(bodies, table.seen, sketch, rays)
+        if all_show(seen, [*table.bodies, *bodies], SHOWING):
+            table.seen = seen
             table.plans.append(plan)
             table.discs.append(disc)
             table.bodies += bodies
@@ -217,38 +223,16 @@ def _sign(
     return [foot, board], [Coat((0.30, 0.30, 0.31)), face]
 
 
-def _clear(disc: tuple[float, float, float], others: Sequence[tuple[float, float, float]]) -> bool:
-    return all(np.hypot(disc[0] - x, disc[1] - y) > disc[2] + r + 0.008 for x, y, r in others)
+def _clear(disc: tuple[float, float, float], table: Table) -> bool:
+    """Whether the footprint keeps a gap to the wall and to all the others."""
+    x, y, radius = disc
+    before_wall = x * table.wall.facing[0] + y * table.wall.facing[1] + radius < table.wall.distance
+    return before_wall and all(
+        np.hypot(x - other[0], y - other[1]) > radius + other[2] + 0.008 for other in table.discs
+    )
 
 
 def _framed(bodies: Sequence[Body], camera: Camera) -> bool:
     seen = camera.project(np.concatenate([body.corners() for body in bodies]))
     within = (seen[:, :2] >= 2) & (seen[:, :2] <= np.array([camera.width, camera.height]) - 2)
     return bool(seen[:, 2].min() > 0.3 and within.all())
-
-
-def all_show(seen: Trace, bodies: Sequence[Body], share: float, pixels: int = 0) -> bool:
-    """Whether every thing shows at least that share of itself, and that many pixels."""
-    counts = tally(seen, bodies)
-    return all(visible >= max(share * full, pixels) for visible, full in counts.values())
-
-
-def tally(seen: Trace, bodies: Sequence[Body]) -> dict[int, tuple[int, int]]:
-    """For each owner, in id order: pixels that show, and pixels that would if nothing stood in front."""
-    per_body = np.bincount(seen.body.ravel() + 2, minlength=len(bodies) + 2)[2:]
-    visible: dict[int, int] = {}
-    full: dict[int, Bools | int] = {}
-    for index, body in enumerate(bodies):
-        visible[body.owner] = visible.get(body.owner, 0) + int(per_body[index])
-        (window, mask), before = seen.silhouettes[index], full.get(body.owner)
-        if body.owner and before is not None:
-            whole = np.zeros(seen.depth.shape, dtype=np.bool_)
-            whole[seen.silhouettes[index - 1][0]] = before
-            whole[window] |= mask
-            full[body.owner] = int(np.count_nonzero(whole))
-        elif body.owner:
-            full[body.owner] = mask
-    return {
-        owner: (visible[owner], mask if isinstance(mask, int) else int(np.count_nonzero(mask)))
-        for owner, mask in full.items()
-    }

@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from foveal.evals.layout import SHAPES, Plan, all_show, stage, tally
+from foveal.evals.layout import SHAPES, Plan, stage
 from foveal.evals.palette import COLOURS
 from foveal.evals.render import Stage, render
-from foveal.evals.trace import Body, Trace
+from foveal.evals.trace import Body, Trace, all_show, tally
 
 Split = Literal["train", "val", "test"]
 SPLITS: dict[str, int] = {"train": 1, "val": 2, "test": 3}

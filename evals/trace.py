@@ -1,4 +1,4 @@
-"""The z-buffer: which solid each pixel sees, how far it is, and where shadows fall."""
+"""The z-buffer: which solid each pixel sees, how far it is, how much shows, where shadows fall."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from foveal.evals.geometry import Bools, Floats, Solid, Vec
 
 FAR = 8.0
 """Metres of depth at which the world ends."""
+
+
+_CORNERS = np.array([(x, y, z) for x in (-1.0, 1.0) for y in (-1.0, 1.0) for z in (0.0, 1.0)])
 
 
 @dataclass(frozen=True)
@@ -41,13 +44,8 @@ class Body:
 
     def corners(self) -> NDArray[np.float64]:
         """The eight corners (8 x 3) of the bounding box, in world coordinates."""
-        half_x, half_y, height = self.solid.extent()
-        x, y, z = (
-            a.ravel() for a in np.meshgrid([-half_x, half_x], [-half_y, half_y], [0.0, height])
-        )
-        c, s = np.cos(self.yaw), np.sin(self.yaw)
-        turned = np.stack([c * x - s * y, s * x + c * y, z], axis=1)
-        return np.asarray(turned + np.array(self.at), dtype=np.float64)
+        x, y, z = (_CORNERS * np.array(self.solid.extent())).T
+        return np.asarray(np.stack(self.globalise((x, y, z)), axis=1) + np.array(self.at))
 
     def hit(self, origin: Vec, direction: Vec) -> Floats:
         """Distance along world rays to the surface; inf where they miss."""
@@ -78,21 +76,26 @@ class Trace:
 
 
 def trace(camera: Camera, bodies: Sequence[Body], wall: Wall) -> Trace:
-    """Cast one ray per pixel; each body is tried only inside its own window."""
+    """Cast one ray per pixel."""
     rays = camera.rays()
-    depth, seen = _surroundings(camera, rays, wall)
-    silhouettes = []
-    for index, body in enumerate(bodies):
+    return put(bodies, _surroundings(camera, rays, wall), camera, rays)
+
+
+def put(bodies: Sequence[Body], seen: Trace, camera: Camera, rays: Vec) -> Trace:
+    """What is seen once more bodies stand there too; each is tried only inside its own window."""
+    depth, index, silhouettes = seen.depth.copy(), seen.body.copy(), [*seen.silhouettes]
+    for body in bodies:
         window = camera.window(body.corners())
         distance = body.hit(_scalars(camera.eye), crop(rays, window))
         nearer = distance < depth[window]
         depth[window][nearer] = distance[nearer]
-        seen[window][nearer] = index
+        index[window][nearer] = len(silhouettes)
         silhouettes.append((window, np.isfinite(distance)))
-    return Trace(depth, seen, tuple(silhouettes))
+    return Trace(depth, index, tuple(silhouettes))
 
 
-def _surroundings(camera: Camera, rays: Vec, wall: Wall) -> tuple[Floats, NDArray[np.int16]]:
+def _surroundings(camera: Camera, rays: Vec, wall: Wall) -> Trace:
+    """Table and wall before anything stands there."""
     x, y, z = rays
     with np.errstate(divide="ignore", invalid="ignore"):
         table = np.where(z < 0, -camera.eye[2] / z, np.float32(np.inf))
@@ -100,7 +103,32 @@ def _surroundings(camera: Camera, rays: Vec, wall: Wall) -> tuple[Floats, NDArra
         toward = x * wall.facing[0] + y * wall.facing[1]
         back = np.where(toward > 0, ahead / toward, np.float32(FAR))
     depth = np.minimum(np.minimum(table, back), np.float32(FAR)).astype(np.float32)
-    return depth, np.where(back < table, -2, -1).astype(np.int16)
+    return Trace(depth, np.where(back < table, -2, -1).astype(np.int16), ())
+
+
+def all_show(seen: Trace, bodies: Sequence[Body], share: float, pixels: int = 0) -> bool:
+    """Whether every thing shows at least that share of itself, and that many pixels."""
+    counts = tally(seen, bodies).values()
+    return all(visible >= max(share * full, pixels) for visible, full in counts)
+
+
+def tally(seen: Trace, bodies: Sequence[Body]) -> dict[int, tuple[int, int]]:
+    """For each owner: pixels that show, and pixels that would if nothing stood in front."""
+    shown = np.bincount(seen.body.ravel() + 2, minlength=len(bodies) + 2)[2:]
+    parts: dict[int, list[int]] = {}
+    for index, body in enumerate(bodies):
+        if body.owner:
+            parts.setdefault(body.owner, []).append(index)
+    return {owner: (int(shown[own].sum()), _covered(seen, own)) for owner, own in parts.items()}
+
+
+def _covered(seen: Trace, bodies: list[int]) -> int:
+    if len(bodies) == 1:
+        return int(np.count_nonzero(seen.silhouettes[bodies[0]][1]))
+    whole = np.zeros(seen.depth.shape, dtype=np.bool_)
+    for window, mask in (seen.silhouettes[index] for index in bodies):
+        whole[window] |= mask
+    return int(np.count_nonzero(whole))
 
 
 def crop(fields: Vec, window: Window) -> Vec:
