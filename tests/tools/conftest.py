@@ -1,0 +1,237 @@
+"""Networks of the real classes at toy sizes with random weights, a crew of stand-ins, and both carriers."""
+
+import asyncio
+import copy
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from foveal.agent.actions import Detect, Object, Segment
+from foveal.agent.errors import SetupError, SpecialistError
+from foveal.agent.observations import Box, Detected, Found, Looked, Reencoded, Segmented, View
+from foveal.tools.base import Dispatcher, Features, Mark, Picture, Reply, Request
+from foveal.tools.catalogue import Crew
+from foveal.tools.dispatch import InlineDispatcher
+from foveal.tools.ray_dispatch import RayDispatcher
+from foveal.tools.store import ImageStore
+from numpy.typing import NDArray
+
+SAM = {
+    "image_size": 64, "patch_size": 16, "embed_dim": 32, "depth": 2, "num_heads": 2, "mlp_ratio": 2,
+    "window_size": 2, "global_attn_indexes": [1], "prompt_embed_dim": 32, "mask_in_chans": 4,
+    "decoder_depth": 1, "decoder_mlp_dim": 32, "decoder_heads": 2, "iou_hidden_dim": 16,
+    "pixel_mean": [123.675, 116.28, 103.53], "pixel_std": [58.395, 57.12, 57.375], "prompt": "box",
+}  # fmt: skip
+DEPTH = {
+    "image_size": 56, "polarity": "near_high", "mean": [0.485, 0.456, 0.406],
+    "std": [0.229, 0.224, 0.225],
+    "model": {
+        "backbone_config": {
+            "model_type": "dinov2", "hidden_size": 32, "num_hidden_layers": 4,
+            "num_attention_heads": 2, "mlp_ratio": 2, "image_size": 56, "patch_size": 14,
+            "out_indices": [1, 2, 3, 4], "reshape_hidden_states": False,
+        },
+        "patch_size": 14, "reassemble_hidden_size": 32, "reassemble_factors": [4, 2, 1, 0.5],
+        "neck_hidden_sizes": [8, 8, 8, 8], "fusion_hidden_size": 8, "head_hidden_size": 8,
+        "depth_estimation_type": "metric", "max_depth": 1,
+    },
+}  # fmt: skip
+COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "white", "black")
+SHAPES = ("cube", "sphere", "cylinder", "cone", "pyramid", "sign")
+NAMES = [f"{colour} {shape}" for colour in COLOURS for shape in SHAPES]
+
+
+def yolo() -> dict[str, Any]:
+    """Ultralytics' own YOLO11 YAML, an eighth as wide as the smallest, sure of everything it sees."""
+    from foveal.tools.quiet import import_ultralytics
+
+    import_ultralytics()
+    import ultralytics
+
+    path = Path(ultralytics.__file__).parent / "cfg" / "models" / "11" / "yolo11.yaml"
+    config: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    config |= {"nc": len(NAMES), "names": NAMES, "image_size": 64, "conf": 0.0001, "iou": 0.5}
+    return {**config, "scale": "n", "scales": {"n": [0.33, 0.0625, 256]}}
+
+
+@pytest.fixture(scope="session")
+def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A weights folder as training writes it."""
+    import json
+
+    import torch
+    from foveal.tools.builders import build_depth, build_detector, build_sam
+    from foveal.tools.weights import save_state
+
+    folder = tmp_path_factory.mktemp("weights")
+    detector = yolo()
+    (folder / "detector.yaml").write_text(yaml.safe_dump(detector), encoding="utf-8")
+    (folder / "segmenter.json").write_text(json.dumps(SAM), encoding="utf-8")
+    (folder / "depth.json").write_text(json.dumps(DEPTH), encoding="utf-8")
+    torch.manual_seed(0)
+    save_state(build_detector(copy.deepcopy(detector)).state_dict(), folder / "detector.safetensors")
+    save_state(build_sam(SAM).state_dict(), folder / "segmenter.safetensors")
+    save_state(build_depth(DEPTH).state_dict(), folder / "depth.safetensors")
+    return folder
+
+
+@pytest.fixture
+def photo() -> NDArray[np.uint8]:
+    """Something with edges: (60, 90, 3), never the same twice in a row."""
+    values = np.random.default_rng(7).integers(0, 256, (60, 90, 3), np.uint8)
+    values[20:40, 30:60] = (200, 30, 30)
+    return values
+
+
+class StandIn:
+    """A specialist whose behaviour the phrase decides; reports what it was sent, and how many at once."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.calls = 0
+
+    def warm_up(self) -> None:
+        """Nothing to load."""
+
+    def run(self, batch: Sequence[Request]) -> list[Reply]:
+        """Dark pixels are the background, light ones the object."""
+        self.calls += 1
+        if any(isinstance(r.action, Detect) and r.action.phrase == "nothing back" for r in batch):
+            return []
+        return [self._reply(request) for request in batch]
+
+    def _reply(self, request: Request) -> Reply:
+        match request.action.kind:
+            case "detect":
+                return Reply(self._detected(request))
+            case "segment":
+                return self._segmented(request)
+            case _:
+                return self._seen(request)
+
+    def _detected(self, request: Request) -> Detected:
+        assert isinstance(request.action, Detect)
+        phrase = request.action.phrase
+        misbehave(phrase)
+        mean = float(request.pixels.mean())
+        box = Box(image=request.image, xyxy=(0, 0, request.pixels.shape[1], 1))
+        found = Found(label=f"call {self.calls} in {os.getpid()}", box=box, score=mean)
+        return Detected(phrase=phrase, objects=(found,))
+
+    def _segmented(self, request: Request) -> Reply:
+        mark, mask = request.marks[0], request.pixels[:, :, 0] > 100
+        found = Segmented(box=mark.box, area=1, share=1, centroid=(0, 0), index=mark.index)
+        picture = Picture("mask", request.pixels[:8, :8].copy(), mark.box)
+        return Reply(found, mask, (picture, picture))
+
+    def _seen(self, request: Request) -> Reply:
+        height, width = request.pixels.shape[:2]
+        whole = Box(image=request.image, xyxy=(0, 0, width, height))
+        view = View(role="whole", pixels=whole, source=whole)
+        values = request.pixels.reshape(-1, 3)[:4].astype(np.float32)
+        seen = Looked(views=(view,)) if request.marks else Reencoded(encoder="clip", views=(view,))
+        return Reply(seen, features=(Features(values, (1, 4, 4)),))
+
+
+def misbehave(phrase: str) -> None:
+    """Fail in the way the phrase names."""
+    if phrase == "told":
+        raise SpecialistError("detector", "no such thing here")
+    if phrase == "setup":
+        raise SetupError("weights are damaged", "reinstall")
+    if phrase == "foreign":
+        raise ZeroDivisionError("several\nlines")
+    if phrase == "exit":
+        raise SystemExit(3)
+    if phrase == "die":
+        os._exit(1)
+    if phrase.startswith("die once "):
+        mark = Path(phrase.removeprefix("die once "))
+        if not mark.exists():
+            mark.touch()
+            os._exit(1)
+
+
+def broken(name: str) -> StandIn:
+    """A factory that fails."""
+    raise OSError(f"{name} has no disk")
+
+
+STAND_INS: Crew = {
+    "detector": partial(StandIn, "detector"),
+    "segmenter": partial(StandIn, "segmenter"),
+    "encoder": partial(StandIn, "encoder"),
+    "reader": partial(broken, "reader"),
+}
+
+Open = Callable[..., Dispatcher]
+
+
+@pytest.fixture
+def stand_ins() -> Crew:
+    """Detector, segmenter and encoder behave as told, the reader cannot be loaded, there is no depth."""
+    return STAND_INS
+
+
+@pytest.fixture
+def store() -> ImageStore:
+    return ImageStore()
+
+
+@pytest.fixture(scope="session")
+def local_ray() -> Iterator[None]:
+    """One Ray for the session, started and stopped by a dispatcher of its own."""
+    import ray
+
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    owner, image = RayDispatcher(own := ImageStore(), STAND_INS), np.zeros((4, 4, 3), np.uint8)
+    asyncio.run(owner.dispatch(Detect(phrase="anything"), own.put(image)))
+    yield
+    asyncio.run(owner.close())
+    assert not ray.is_initialized()
+
+
+@pytest.fixture(params=["inline", pytest.param("ray", marks=pytest.mark.ray)])
+async def open_dispatcher(
+    request: pytest.FixtureRequest, store: ImageStore
+) -> AsyncIterator[Open]:
+    """Opens a dispatcher for a crew, on either carrier, and closes it after the test."""
+    opened: list[Dispatcher] = []
+    if request.param == "ray":
+        request.getfixturevalue("local_ray")
+
+    def open_(crew: Crew, **options: Any) -> Dispatcher:
+        kind = RayDispatcher if request.param == "ray" else InlineDispatcher
+        opened.append(kind(store, crew, **options))
+        return opened[-1]
+
+    yield open_
+    for dispatcher in opened:
+        await dispatcher.close()
+
+
+@pytest.fixture
+def dispatcher(open_dispatcher: Open, stand_ins: Crew) -> Dispatcher:
+    """Either carrier with the stand-ins."""
+    return open_dispatcher(stand_ins)
+
+
+@pytest.fixture
+def segment() -> Segment:
+    return Segment(target=Object(index=1))
+
+
+def mark(image: str, xyxy: tuple[float, float, float, float] = (30, 20, 60, 40)) -> Mark:
+    return Mark(Box(image=image, xyxy=xyxy), index=1, label="red cube")
+
+
+@pytest.fixture
+def mark_on() -> Callable[..., Mark]:
+    """A mark on an image by hash."""
+    return mark

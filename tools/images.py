@@ -1,0 +1,193 @@
+"""From anything a user calls an image to RGB pixels. Images are hostile until decoded here.
+
+Limits are checked before pixels are allocated, EXIF orientation is applied once, an animation is its
+first frame, transparency is laid on white and sixteen bits become eight.
+"""
+
+import io
+import re
+import sys
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from foveal.agent.errors import InputError
+from foveal.tools.fetch import fetch
+
+MAX_PIXELS = 80_000_000
+"""Larger images are refused: 240 MB once decoded."""
+MAX_BYTES = 100 * 2**20
+"""Larger downloads and streams are refused."""
+FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF")
+"""What is decoded. Formats that start other programs (EPS) are left out on purpose."""
+
+Source = str | Path | bytes | IO[bytes] | Image.Image | NDArray[Any]
+Pixels = NDArray[np.uint8]
+
+_URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
+_HEADERS = threading.Lock()  # `warnings.catch_warnings` is not safe across threads
+
+
+def load_image(
+    source: Source, *, max_pixels: int = MAX_PIXELS, allowed_networks: Sequence[str] = ()
+) -> Pixels:
+    """The (height, width, 3) RGB pixels, read-only, of a path, URL, "-" (stdin), bytes, stream, picture or array.
+
+    URLs are http(s) only and never reach private addresses, except those in `allowed_networks` (CIDR).
+    Raises InputError with one line that names the cure.
+    """
+    if isinstance(source, np.ndarray):
+        pixels = _from_array(source, max_pixels)
+    elif isinstance(source, Image.Image):
+        with _blaming("the image"):
+            pixels = _from_pillow(source, "the image", max_pixels)
+    else:
+        data, name = _bytes_of(source, allowed_networks)
+        pixels = _decode(data, name, max_pixels)
+    pixels.setflags(write=False)
+    return pixels
+
+
+def _bytes_of(source: Any, allowed_networks: Sequence[str]) -> tuple[bytes, str]:
+    if isinstance(source, bytes | bytearray | memoryview):
+        return bytes(source), "the image"
+    if source == "-":
+        return _read_stream(sys.stdin.buffer, "stdin"), "stdin"
+    if hasattr(source, "read"):
+        return _read_stream(source, "the stream"), "the stream"
+    if isinstance(source, str) and _URL.match(source):
+        return fetch(source, MAX_BYTES, allowed_networks), source
+    if isinstance(source, str | Path):
+        return _read_file(Path(source)), str(source)
+    raise InputError(
+        f"{type(source).__name__} is no image; give a path, URL, bytes, PIL image or array"
+    )
+
+
+def _read_stream(stream: IO[bytes], name: str) -> bytes:
+    data = stream.read(MAX_BYTES + 1)
+    if not isinstance(data, bytes):
+        raise InputError(f"{name} gives text, not bytes; open it in binary mode")
+    if len(data) > MAX_BYTES:
+        raise InputError(f"{name} is larger than {MAX_BYTES >> 20} MiB; give a smaller image")
+    return data
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        if path.is_dir():
+            raise InputError(f"{path} is a folder; give one image file")
+        if not path.exists():
+            raise InputError(f"{path} does not exist; check the path")
+        if not path.is_file():
+            raise InputError(f"{path} is not a regular file; pipe it in with `--image -`")
+        with path.open("rb") as file:
+            return _read_stream(file, str(path))
+    except (OSError, ValueError) as error:  # no permission, a name too long, a NUL in it
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{str(path)[:200]!r} cannot be read: {reason}") from error
+
+
+def _decode(data: bytes, name: str, max_pixels: int) -> Pixels:
+    if not data:
+        raise InputError(f"{name} is empty; give an image file with something in it")
+    with _blaming(name), _opened(data) as image:
+        return _from_pillow(image, name, max_pixels)
+
+
+@contextmanager
+def _blaming(name: str) -> Iterator[None]:
+    try:
+        yield
+    except InputError:
+        raise
+    except UnidentifiedImageError as error:
+        kinds = ", ".join(kind for kind in FORMATS if kind != "MPO")
+        raise InputError(f"{name} is not an image that can be decoded; expected {kinds}") from error
+    except Image.DecompressionBombError as error:
+        raise InputError(f"{name} is too large; scale it down first") from error
+    except (
+        Exception
+    ) as error:  # decoders meet hostile bytes: however they fail, the file is at fault
+        reason = str(error).strip().rstrip(".").splitlines() or [type(error).__name__]
+        raise InputError(f"{name} is damaged ({reason[0]}); save or download it again") from error
+
+
+def _opened(data: bytes) -> Image.Image:
+    """The header alone; orientation is parsed here too, because broken EXIF warns."""
+    with _HEADERS, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        image.getexif()
+        return image
+
+
+def _from_pillow(image: Image.Image, name: str, max_pixels: int) -> Pixels:
+    _check_size(*image.size, name, max_pixels)
+    upright = ImageOps.exif_transpose(image)
+    return np.array(_rgb(upright), dtype=np.uint8)
+
+
+def _check_size(width: int, height: int, name: str, max_pixels: int) -> None:
+    if width < 1 or height < 1:
+        raise InputError(f"{name} has no pixels ({width} x {height}); give another image")
+    if width * height > max_pixels:
+        million = max_pixels / 1e6
+        raise InputError(
+            f"{name} is too large: {width} x {height} pixels; scale it to at most {million:g} million pixels"
+        )
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith(("I", "F")):
+        return Image.fromarray(_eight_bits(np.asarray(image), image.mode)).convert("RGB")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, (255, 255, 255, 255))
+        return Image.alpha_composite(white, image).convert("RGB")
+    return image.convert("RGB")
+
+
+def _eight_bits(values: NDArray[Any], mode: str) -> Pixels:
+    """Wide grey levels as uint8: by the type's range where it has one, else by the values' own."""
+    top = 65535.0 if mode.startswith("I;16") or values.max() > 255 else 255.0
+    if values.dtype.kind == "f" and values.max() <= 1:
+        top = 1.0
+    if not np.isfinite(values).all() or values.min() < 0 or values.max() > top:
+        raise InputError("the image's grey levels have no known range; save it with 8 or 16 bits")
+    return np.rint(values * (255.0 / top)).astype(np.uint8)
+
+
+def _from_array(array: NDArray[Any], max_pixels: int) -> Pixels:
+    if array.ndim == 2:
+        array = array[:, :, None]
+    if array.ndim != 3 or array.shape[2] not in (1, 3, 4):
+        raise InputError(f"expected an array of (height, width, 3), got {array.shape}")
+    _check_size(array.shape[1], array.shape[0], "the array", max_pixels)
+    levels = _array_levels(array)
+    if levels.shape[2] == 4:
+        return np.array(_rgb(Image.fromarray(levels)), dtype=np.uint8)
+    return np.array(np.broadcast_to(levels, (*levels.shape[:2], 3)), dtype=np.uint8)
+
+
+def _array_levels(array: NDArray[Any]) -> Pixels:
+    if array.dtype == np.uint8:
+        return np.ascontiguousarray(array)
+    if array.dtype == np.bool_:
+        return array.astype(np.uint8) * np.uint8(255)
+    if array.dtype == np.uint16:
+        return _eight_bits(array, "I;16")
+    if (
+        array.dtype.kind == "f"
+        and np.isfinite(array).all()
+        and 0 <= array.min() <= array.max() <= 1
+    ):
+        return _eight_bits(array, "F")
+    raise InputError(f"expected uint8 or uint16 values, or floats from 0 to 1, got {array.dtype}")

@@ -1,0 +1,147 @@
+"""Segment: Segment Anything, which encodes an image once and is then prompted as often as needed."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foveal.agent.actions import Segment
+from foveal.agent.errors import SpecialistError
+from foveal.agent.observations import Box, Segmented
+from foveal.tools.base import Mark, Picture, Reply, Request
+from foveal.tools.builders import build_sam
+from foveal.tools.cache import ByteLRU
+from foveal.tools.extras import needs
+from foveal.tools.weights import load_config, load_into
+
+CACHE = 256 * 2**20
+"""Bytes of image embeddings remembered."""
+GREY = 128
+"""What the masked crop shows outside the mask."""
+MARGIN = 4
+"""Pixels around the mask in its crop."""
+
+
+class Segmenter:
+    """Outlines what is in a box."""
+
+    def __init__(self, model: Any, config: dict[str, Any], device: str = "cpu") -> None:
+        from segment_anything.utils.transforms import ResizeLongestSide
+
+        self._model, self._prompt = model.to(device), config.get("prompt", "box")
+        self._resize = ResizeLongestSide(model.image_encoder.img_size)
+        self._embeddings: ByteLRU[Any] = ByteLRU(CACHE)
+        self.encoded = 0
+        """Images encoded so far."""
+
+    @classmethod
+    def from_folder(cls, folder: Path, device: str = "cpu") -> "Segmenter":
+        """From segmenter.json and segmenter.safetensors."""
+        with needs("segmenter"):
+            config = load_config(folder / "segmenter.json")
+            model = load_into(build_sam(config), folder / "segmenter.safetensors")
+            return cls(model, config, device)
+
+    def warm_up(self) -> None:
+        """Encode and prompt once on a black image."""
+        pixels = np.zeros((64, 64, 3), np.uint8)
+        self._mask(self._encode([pixels])[0], pixels, (0.0, 0.0, 64.0, 64.0))
+
+    def run(self, batch: Sequence[Request]) -> list[Reply]:
+        """One mask per request, with its masked crop."""
+        fresh = {r.image: r.pixels for r in batch if self._embeddings.get(r.image) is None}
+        now = dict(zip(fresh, self._encode(list(fresh.values())), strict=True))
+        for image, embedding in now.items():
+            self._embeddings.put(image, embedding, embedding.nbytes)
+        return [self._reply(r, now.get(r.image)) for r in batch]
+
+    def _reply(self, request: Request, embedding: Any) -> Reply:
+        if not isinstance(request.action, Segment) or len(request.marks) != 1:
+            raise TypeError(f"the segmenter needs one target to segment, got {request.action!r}")
+        mark = request.marks[0]
+        embedding = self._embeddings.get(request.image) if embedding is None else embedding
+        mask = self._mask(embedding, request.pixels, mark.box.xyxy)
+        if not mask.any():
+            raise SpecialistError("segmenter", "nothing could be outlined there")
+        return Reply(_measured(mask, mark, request.image), mask, (_crop(mask, request),))
+
+    def _encode(self, images: Sequence[NDArray[np.uint8]]) -> list[Any]:
+        """One (1, channels, rows, columns) embedding per image."""
+        if not images:
+            return []
+        import torch
+
+        self.encoded += len(images)
+        with torch.inference_mode():
+            inputs = torch.stack([self._model.preprocess(self._tensor(image)) for image in images])
+            return list(self._model.image_encoder(inputs).split(1))
+
+    def _tensor(self, image: NDArray[np.uint8]) -> Any:
+        import torch
+
+        resized = torch.as_tensor(self._resize.apply_image(image), device=self._model.device)
+        return resized.permute(2, 0, 1).contiguous()
+
+    def _mask(
+        self, embedding: Any, image: NDArray[np.uint8], xyxy: tuple[float, float, float, float]
+    ) -> NDArray[np.bool_]:
+        """(height, width) of the image."""
+        import torch
+
+        size = image.shape[:2]
+        with torch.inference_mode():
+            sparse, dense = self._model.prompt_encoder(masks=None, **self._prompts(xyxy, size))
+            low, _ = self._model.mask_decoder(
+                image_embeddings=embedding,
+                image_pe=self._model.prompt_encoder.get_dense_pe(),
+                sparse_prompt_embeddings=sparse,
+                dense_prompt_embeddings=dense,
+                multimask_output=False,
+            )
+            logits = self._model.postprocess_masks(low, self._resized_size(size), size)
+        mask: NDArray[np.bool_] = (logits[0, 0] > self._model.mask_threshold).cpu().numpy()
+        return mask
+
+    def _prompts(self, xyxy: tuple[float, ...], size: tuple[int, int]) -> dict[str, Any]:
+        import torch
+
+        x0, y0, x1, y1 = self._resize.apply_boxes(np.array([xyxy]), size)[0].tolist()
+        device = self._model.device
+        box = torch.tensor([[x0, y0, x1, y1]], device=device)
+        middle = torch.tensor([[[(x0 + x1) / 2, (y0 + y1) / 2]]], device=device)
+        points = (middle, torch.ones((1, 1), dtype=torch.int, device=device))
+        return {
+            "boxes": box if "box" in self._prompt else None,
+            "points": points if "point" in self._prompt else None,
+        }
+
+    def _resized_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        height, width = self._resize.get_preprocess_shape(*size, self._resize.target_length)
+        return height, width
+
+
+def _measured(mask: NDArray[np.bool_], mark: Mark, image: str) -> Segmented:
+    ys, xs = np.nonzero(mask)
+    tight = (float(xs.min()), float(ys.min()), float(xs.max() + 1), float(ys.max() + 1))
+    return Segmented(
+        index=mark.index,
+        label=mark.label,
+        box=Box(image=image, xyxy=tight),
+        area=len(xs),
+        share=len(xs) / mask.size,
+        centroid=(float(xs.mean() + 0.5), float(ys.mean() + 0.5)),
+    )
+
+
+def _crop(mask: NDArray[np.bool_], request: Request) -> Picture:
+    """The object alone: everything outside the mask is grey."""
+    ys, xs = np.nonzero(mask)
+    height, width = mask.shape
+    y0, y1 = max(0, int(ys.min()) - MARGIN), min(height, int(ys.max()) + 1 + MARGIN)
+    x0, x1 = max(0, int(xs.min()) - MARGIN), min(width, int(xs.max()) + 1 + MARGIN)
+    inside = mask[y0:y1, x0:x1, None]
+    shown = np.where(inside, request.pixels[y0:y1, x0:x1], np.uint8(GREY))
+    source = Box(image=request.image, xyxy=(x0, y0, x1, y1))
+    return Picture("mask", shown, source)
