@@ -1,0 +1,172 @@
+"""The Python door: an Agent that answers questions about images."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from foveal.agent.actions import PERCEPTIONS, PerceptionKind
+from foveal.agent.errors import InputError
+from foveal.agent.model import PerceptionModel
+from foveal.agent.profiles import Profile, load
+from foveal.graphs.budgets import Budgets
+from foveal.graphs.loop import BackgroundLoop
+from foveal.graphs.result import Result
+from foveal.graphs.run import Parts, Watcher, run
+from foveal.graphs.trace import Event
+from foveal.tools.base import Dispatcher
+from foveal.tools.images import Source
+from foveal.tools.store import ImageStore
+
+Tools = str | Iterable[str] | None
+"""Names of tools, as a list or separated by commas; "none"; or None for all that the profile has."""
+
+
+class Agent:
+    """Answers questions about images; models and specialists are loaded when first needed, and kept.
+
+    Everything runs on an event loop of the agent's own, so `ask` works with or without a running loop and
+    runs may overlap. Close it, or use it as a context manager.
+    """
+
+    def __init__(
+        self,
+        profile: str | Path | Profile = "embedded",
+        *,
+        ray: str | bool | None = None,
+        tools: Tools = None,
+        budgets: Budgets | None = None,
+        trace_dir: str | Path | None = None,
+        model: PerceptionModel | None = None,
+        dispatcher: Dispatcher | None = None,
+        store: ImageStore | None = None,
+    ) -> None:
+        """Choose a profile and what it may do.
+
+        `ray` is the address of a cluster, or True to start one here. `model` replaces the profile's own, and
+        `dispatcher`, which comes with the `store` it works on, its specialists; whoever made them closes them.
+        """
+        if dispatcher is not None and store is None:
+            raise InputError("a dispatcher comes with the store that it reads images from")
+        self.profile = profile if isinstance(profile, Profile) else load(profile)
+        self._tools = chosen(tools, self.profile)
+        self._budgets = budgets or Budgets()
+        self._trace_dir = None if trace_dir is None else Path(trace_dir)
+        self._ray, self._model, self._dispatcher = ray, model, dispatcher
+        self._owns_dispatcher = dispatcher is None
+        self._store = store if store is not None else ImageStore()
+        self._parts: Parts | None = None
+        self._loading = asyncio.Lock()
+        self._loop = BackgroundLoop()
+
+    def ask(self, image: Source, question: str) -> Result:
+        """Answer a question about an image: a path, URL, "-" for stdin, bytes, PIL image or array."""
+        return self._loop.wait(self._run(image, question))
+
+    async def aask(self, image: Source, question: str) -> Result:
+        """The same, for use with `await`; cancelling it ends the run."""
+        return await asyncio.wrap_future(self._loop.submit(self._run(image, question)))
+
+    async def stream(self, image: Source, question: str) -> AsyncIterator[Event]:
+        """Every event as it happens; the last one is `Finished` and has the result. Leaving early ends the run."""
+        here, queue = asyncio.get_running_loop(), asyncio.Queue[Event | None]()
+
+        def hand_over(event: Event | None) -> None:
+            if not here.is_closed():
+                here.call_soon_threadsafe(queue.put_nowait, event)
+
+        future = self._loop.submit(self._run(image, question, hand_over))
+        future.add_done_callback(lambda _: hand_over(None))
+        try:
+            while (event := await queue.get()) is not None:
+                yield event
+            await asyncio.wrap_future(future)
+        finally:
+            future.cancel()
+
+    def close(self) -> None:
+        """End what still runs and stop what was started. Closing twice is fine."""
+        if self._loop.started:
+            self._loop.wait(self._wound_up())
+        self._loop.close()
+
+    def __enter__(self) -> "Agent":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def _run(self, image: Source, question: str, watch: Watcher | None = None) -> Result:
+        return await run(question, image, await self._loaded(), watch)
+
+    async def _loaded(self) -> Parts:
+        async with self._loading:
+            if self._parts is None:
+                self._parts = await asyncio.to_thread(self._assembled)
+            return self._parts
+
+    def _assembled(self) -> Parts:
+        if self._dispatcher is None:
+            self._dispatcher = _dispatcher(self.profile, self._store, self._ray)
+        return Parts(
+            self._model or _model(self.profile),
+            self._dispatcher,
+            self._store,
+            profile=self.profile.name,
+            tools=self._tools,
+            budgets=self._budgets,
+            trace_dir=self._trace_dir,
+        )
+
+    async def _wound_up(self) -> None:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        if self._owns_dispatcher and self._dispatcher is not None:
+            await self._dispatcher.close()
+
+
+def ask(image: Source, question: str, **options: Any) -> Result:
+    """Answer one question with an Agent made for it; `options` are the Agent's."""
+    with Agent(**options) as agent:
+        return agent.ask(image, question)
+
+
+def chosen(tools: Tools, profile: Profile) -> tuple[PerceptionKind, ...]:
+    """The profile's tools that the caller allows, in the usual order. Raises InputError for any it does not have."""
+    if tools is None:
+        return profile.tools
+    names = tools.split(",") if isinstance(tools, str) else list(tools)
+    names = [name.strip() for name in names]
+    if names == ["none"]:
+        return ()
+    for name in names:
+        if name not in PERCEPTIONS:
+            raise InputError(f"no tool {name!r}; known: {', '.join(PERCEPTIONS)}, or none")
+        if name not in profile.tools:
+            has = ", ".join(profile.tools) or "none"
+            raise InputError(f"profile {profile.name!r} has no tool {name!r}; it has: {has}")
+    return tuple(kind for kind in PERCEPTIONS if kind in names)
+
+
+def _model(profile: Profile) -> PerceptionModel:
+    from foveal.agent.native import NativeModel
+
+    return NativeModel.from_folder(profile.weights)
+
+
+def _dispatcher(profile: Profile, store: ImageStore, ray: str | bool | None) -> Dispatcher:
+    from foveal.tools.catalogue import embedded
+
+    crew = embedded(profile.weights)
+    if ray:
+        from foveal.tools.ray_dispatch import RayDispatcher
+
+        return RayDispatcher(store, crew, None if ray is True else ray)
+    from foveal.tools.dispatch import InlineDispatcher
+
+    return InlineDispatcher(store, crew)

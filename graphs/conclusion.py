@@ -1,0 +1,50 @@
+"""From the final state to the Result: the answer, or why there is none."""
+
+from collections.abc import Iterator
+
+from foveal.agent.transcript import Acted, Noted
+from foveal.graphs.context import Context
+from foveal.graphs.evidence import evidence, notes
+from foveal.graphs.plan import perceptions
+from foveal.graphs.result import Result
+from foveal.graphs.state import Entry, State, last_turn, transcript
+
+
+def concluded(state: State, context: Context) -> Result:
+    """The run's result."""
+    entries, hops = transcript(state), state.get("hops", [])
+    (answer, trouble), seconds = _answer(entries), context.elapsed()
+    return Result(
+        answer=answer,
+        confidence=last_turn(entries).confidence if answer else 0.0,
+        hops=tuple(hops),
+        evidence=evidence(hops),
+        ended_by=state["over"] or "answer",
+        usage=state["spent"].model_copy(update={"seconds": seconds}),
+        seconds=seconds,
+        trace=context.trace,
+        notes=(*_malformed(entries), *notes(hops, context.profile), *trouble),
+        run=state["run"],
+        image=state["asked"].image,
+    )
+
+
+def _answer(entries: list[Entry]) -> tuple[str, tuple[str, ...]]:
+    """The answer's text and no trouble, or nothing and what the trouble was."""
+    turn = last_turn(entries)
+    if not turn.actions:
+        return "", ("no answer: the last turn could not be read",)
+    if perceptions(turn):
+        return "", ("no answer: the model asked for another action in its last turn",)
+    text = " ".join(action.text for action in turn.actions if action.kind == "answer").strip()
+    return (text, ()) if text else ("", ("no answer: the model's last turn was empty",))
+
+
+def _malformed(entries: list[Entry]) -> Iterator[str]:
+    """One note per turn that could not be read; the note after it told the model why."""
+    turn = 0
+    for entry, after in zip(entries, [*entries[1:], None], strict=True):
+        if isinstance(entry, Acted):
+            turn += 1
+            if not entry.actions and isinstance(after, Noted):
+                yield f"turn {turn} could not be read: {after.text}"

@@ -1,0 +1,35 @@
+"""What the nodes of one run work with: reached through `runtime.context`, never a global."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from foveal.graphs.sessions import Sessions
+from foveal.graphs.trace import Event
+from foveal.tools.base import Dispatcher
+
+
+def stopwatch() -> Callable[[], float]:
+    """Seconds since now, at every call."""
+    start = time.monotonic()
+    return lambda: time.monotonic() - start
+
+
+def _ignore(event: Event) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Context:
+    """One run's dependencies."""
+
+    sessions: Sessions
+    dispatcher: Dispatcher
+    profile: str = "embedded"
+    """The profile's name, for notes to the user."""
+    emit: Callable[[Event], None] = _ignore
+    """Called with every event as it happens; `Said` may come from another thread."""
+    elapsed: Callable[[], float] = field(default_factory=stopwatch)
+    """Seconds since the run began."""
+    trace: str | None = None
+    """Where the trace is written."""

@@ -1,0 +1,147 @@
+"""One run, from an image and a question to a Result."""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from foveal.agent.actions import PERCEPTIONS, PerceptionKind
+from foveal.agent.errors import InputError
+from foveal.agent.model import PerceptionModel
+from foveal.agent.transcript import Asked
+from foveal.graphs.budgets import Budgets
+from foveal.graphs.context import Context, stopwatch
+from foveal.graphs.result import Result
+from foveal.graphs.sessions import Sessions
+from foveal.graphs.state import Reply, Request, State
+from foveal.graphs.trace import Broke, Event, Started, TraceWriter
+from foveal.tools.base import Dispatcher
+from foveal.tools.images import Source, load_image
+from foveal.tools.store import ImageStore
+
+if TYPE_CHECKING:
+    from langgraph.graph.state import CompiledStateGraph
+
+Watcher = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a run works with."""
+
+    model: PerceptionModel
+    dispatcher: Dispatcher
+    store: ImageStore
+    """The one that the dispatcher reads images from and writes features to."""
+    profile: str = "embedded"
+    """The profile's name."""
+    tools: tuple[PerceptionKind, ...] = PERCEPTIONS
+    budgets: Budgets = field(default_factory=Budgets)
+    trace_dir: Path | None = None
+
+
+async def run(
+    question: str,
+    image: Source,
+    parts: Parts,
+    watch: Watcher | None = None,
+    *,
+    elapsed: Callable[[], float] | None = None,
+) -> Result:
+    """Answer a question about an image; `watch` is called with every event, maybe from another thread.
+
+    Raises InputError and SetupError for the user; what the model or a specialist gets wrong is in the result.
+    `elapsed` replaces the wall clock: seconds since the run began.
+    """
+    clock = elapsed or stopwatch()
+    question = checked_question(question)
+    pixels = await asyncio.to_thread(load_image, image)
+    height, width, _ = pixels.shape
+    key = parts.store.put(pixels, pin=True)
+    try:
+        asked = Asked(image=key, size=(width, height), question=question, tools=parts.tools)
+        return await _answered(asked, parts, watch, clock)
+    finally:
+        parts.store.unpin(key)
+
+
+def checked_question(question: str) -> str:
+    """The question without surrounding space. Raises InputError when nothing is left."""
+    if not question.strip():
+        raise InputError(
+            "the question is empty; ask something, e.g. 'How many red cubes are there?'"
+        )
+    return question.strip()
+
+
+async def _answered(
+    asked: Asked, parts: Parts, watch: Watcher | None, elapsed: Callable[[], float]
+) -> Result:
+    name = _run_id()
+    with _recorded(name, parts.trace_dir, watch) as (emit, trace):
+        emit(_started(name, asked, parts))
+        sessions = Sessions(parts.model, parts.store)
+        context = Context(
+            sessions, parts.dispatcher, parts.profile, emit=emit, elapsed=elapsed, trace=trace
+        )
+        request = Request(run=name, asked=asked, budgets=parts.budgets)
+        try:
+            reply = await _graph().ainvoke(
+                request,
+                context=context,
+                config={"recursion_limit": 4 * parts.budgets.hops + 10},
+            )
+        except Exception as error:
+            emit(Broke(error=f"{type(error).__name__}: {error}"))
+            raise
+        finally:
+            sessions.drop(name)
+    result: Result = reply["result"]
+    return result
+
+
+@cache
+def _graph() -> "CompiledStateGraph[State, Context, Request, Reply]":
+    from foveal.graphs.build import build  # LangGraph takes a second to import
+
+    return build()
+
+
+@contextmanager
+def _recorded(
+    name: str, folder: Path | None, watch: Watcher | None
+) -> Iterator[tuple[Watcher, str | None]]:
+    """Where events go: to the watcher, and to a trace file when there is a folder for it."""
+    watch = watch or (lambda event: None)
+    if folder is None:
+        yield watch, None
+        return
+    with TraceWriter(folder / f"{name}.jsonl") as writer:
+
+        def emit(event: Event) -> None:
+            writer.write(event)
+            watch(event)
+
+        yield emit, str(writer.path)
+
+
+def _started(name: str, asked: Asked, parts: Parts) -> Started:
+    return Started(
+        run=name,
+        asked=asked,
+        profile=parts.profile,
+        model=parts.model.name,
+        budgets=parts.budgets,
+        version=version("foveal"),
+    )
+
+
+def _run_id() -> str:
+    """Sorts by time; unique across processes."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
