@@ -13,10 +13,10 @@ from foveal.agent.profiles import Profile, load
 from foveal.graphs.budgets import Budgets
 from foveal.graphs.loop import BackgroundLoop
 from foveal.graphs.result import Result
-from foveal.graphs.run import Parts, Watcher, run
+from foveal.graphs.run import Parts, Watcher, checked_question, run
 from foveal.graphs.trace import Event
 from foveal.tools.base import Dispatcher
-from foveal.tools.images import Source
+from foveal.tools.images import Source, load_image
 from foveal.tools.store import ImageStore
 
 Tools = str | Iterable[str] | None
@@ -95,12 +95,17 @@ class Agent:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
     ) -> None:
         self.close()
 
     async def _run(self, image: Source, question: str, watch: Watcher | None = None) -> Result:
-        return await run(question, image, await self._loaded(), watch)
+        question = checked_question(question)  # bad input is told before anything is loaded
+        pixels = await asyncio.to_thread(load_image, image)
+        return await run(question, pixels, await self._loaded(), watch)
 
     async def _loaded(self) -> Parts:
         async with self._loading:
@@ -137,7 +142,7 @@ def ask(image: Source, question: str, **options: Any) -> Result:
 
 
 def chosen(tools: Tools, profile: Profile) -> tuple[PerceptionKind, ...]:
-    """The profile's tools that the caller allows, in the usual order. Raises InputError for any it does not have."""
+    """The profile's tools that the caller allows, in order. Raises InputError for any it does not have."""
     if tools is None:
         return profile.tools
     names = tools.split(",") if isinstance(tools, str) else list(tools)

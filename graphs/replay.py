@@ -5,6 +5,7 @@ specialists' own dispatcher and store it checks them as well. The answer, the ev
 the same, or something has changed.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +35,7 @@ async def replay(
     started, thoughts = events[0], [event for event in events if event.kind == "thought"]
     if started.kind != "started" or not thoughts:
         raise InputError(f"{str(trace)!r} holds no turn of the model; nothing to replay")
-    pixels = load_image(image)
+    pixels = await asyncio.to_thread(load_image, image)
     if content_hash(pixels) != started.asked.image:
         raise InputError("this is not the image of the trace: its content hash differs")
     script = ScriptedModel([thought.acted.text for thought in thoughts], started.model)
@@ -114,7 +115,9 @@ class _Remembering:
     """A dispatcher that gives the recorded observations."""
 
     def __init__(self, events: Sequence[Event]) -> None:
-        answers = {(e.hop.turn, e.position): e.hop.observation for e in events if e.kind == "returned"}
+        answers = {
+            (e.hop.turn, e.position): e.hop.observation for e in events if e.kind == "returned"
+        }
         self._answers = {
             _key(e.action, e.marks): answers[e.turn, e.position]
             for e in events
@@ -127,7 +130,9 @@ class _Remembering:
         """What came back then."""
         answer = self._answers.get(_key(action, marks))
         if answer is None:
-            raise InputError(f"the trace has no answer to {action!r}; give a dispatcher and its store")
+            raise InputError(
+                f"the trace has no answer to {action!r}; give a dispatcher and its store"
+            )
         return answer
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""One run, from an image and a question to a Result."""
+"""One run, from pixels and a question to a Result."""
 
 import asyncio
 import secrets
@@ -11,6 +11,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from foveal.agent.actions import PERCEPTIONS, PerceptionKind
 from foveal.agent.errors import InputError
 from foveal.agent.model import PerceptionModel
@@ -22,7 +25,6 @@ from foveal.graphs.sessions import Sessions
 from foveal.graphs.state import Reply, Request, State
 from foveal.graphs.trace import Broke, Event, Started, TraceWriter
 from foveal.tools.base import Dispatcher
-from foveal.tools.images import Source, load_image
 from foveal.tools.store import ImageStore
 
 if TYPE_CHECKING:
@@ -48,22 +50,21 @@ class Parts:
 
 async def run(
     question: str,
-    image: Source,
+    pixels: NDArray[np.uint8],
     parts: Parts,
     watch: Watcher | None = None,
     *,
     elapsed: Callable[[], float] | None = None,
 ) -> Result:
-    """Answer a question about an image; `watch` is called with every event, maybe from another thread.
+    """Answer a question about an image, given as `tools.images.load_image` gives it.
 
     Raises InputError and SetupError for the user; what the model or a specialist gets wrong is in the result.
-    `elapsed` replaces the wall clock: seconds since the run began.
+    `watch` is called with every event, maybe from another thread; `elapsed` replaces the wall clock.
     """
     clock = elapsed or stopwatch()
     question = checked_question(question)
-    pixels = await asyncio.to_thread(load_image, image)
     height, width, _ = pixels.shape
-    key = parts.store.put(pixels, pin=True)
+    key = await asyncio.to_thread(parts.store.put, pixels, pin=True)
     try:
         asked = Asked(image=key, size=(width, height), question=question, tools=parts.tools)
         return await _answered(asked, parts, watch, clock)
@@ -97,7 +98,7 @@ async def _answered(
                 context=context,
                 config={"recursion_limit": 4 * parts.budgets.hops + 10},
             )
-        except Exception as error:
+        except BaseException as error:
             emit(Broke(error=f"{type(error).__name__}: {error}"))
             raise
         finally:

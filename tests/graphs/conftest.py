@@ -1,7 +1,7 @@
 """A small painted picture, a dispatcher that really looks at it, and a model that recites."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,6 @@ import pytest
 from numpy.typing import NDArray
 
 from foveal.agent.actions import Depth, Detect, Look, Perception, PerceptionKind, Read, Reencode, Segment
-from foveal.agent.errors import ActionError
 from foveal.agent.grammar import parse
 from foveal.agent.model import Session, Sight, Usage
 from foveal.agent.observations import (
@@ -53,7 +52,7 @@ class Painter:
     """A dispatcher that finds squares by their colour; `before` is awaited at the start of every call."""
 
     store: ImageStore
-    before: Callable[[Perception], Any] | None = None
+    before: Callable[[Perception], Awaitable[Any]] | None = None
     tokens: int = 0
     """Visual tokens of each crop."""
     calls: list[Perception] = field(default_factory=list)
@@ -145,6 +144,7 @@ class Recital:
     heard: list[Asked | Acted | Observed | Noted]
     allowed: list[tuple[PerceptionKind, ...]] = field(default_factory=list)
     emitted: int = 0
+    replies: int = 0
     closed: int = 0
 
     @property
@@ -176,6 +176,7 @@ class Recital:
 
     async def observe(self, items: Sequence[Any]) -> None:
         self.heard += items
+        self.replies += 1
         await asyncio.sleep(0)
 
     def close(self) -> None:
@@ -203,5 +204,3 @@ def parts(painter: Painter, reciter: Callable[..., Reciter]) -> Callable[..., Pa
     """Everything a run needs, from the model's turns."""
     return lambda *turns, **kw: Parts(reciter(*turns), painter, painter.store, **kw)
 
-
-__all__ = ["ActionError"]
