@@ -1,0 +1,107 @@
+"""A transcript as a native model reads it: ChatML text with views where their visual tokens belong."""
+
+from collections.abc import Sequence
+from typing import assert_never
+
+from foveal.agent.actions import PERCEPTIONS, PerceptionKind
+from foveal.agent.grammar import spell
+from foveal.agent.observations import (
+    Detected,
+    Failed,
+    Found,
+    Looked,
+    Observation,
+    Ranged,
+    Recognised,
+    Reencoded,
+    Segmented,
+    View,
+)
+from foveal.agent.regions import box_to_cells
+from foveal.agent.transcript import Asked, Injected, Noted
+
+END = "<|im_end|>"
+USER = "<|im_start|>user\n"
+ASSISTANT = f"{END}\n<|im_start|>assistant\n"
+READ_LIMIT = 400
+"""Characters of recognised text that the model is shown."""
+
+Piece = str | View
+
+
+def opening(asked: Asked, system: str) -> tuple[str, str]:
+    """What stands before and after the image's visual tokens, up to the model's first turn.
+
+    `system` may name `{tools}`, which becomes the kinds of action the run allows, or "none".
+    """
+    tools = " ".join(asked.tools) or "none"
+    before = f"<|im_start|>system\n{system.format(tools=tools)}{END}\n{USER}"
+    return before, f"{plain(asked.question)}{ASSISTANT}"
+
+
+def reply(items: Sequence[Injected], size: tuple[int, int]) -> list[Piece]:
+    """What the model is told after a turn, up to its next turn. `size` is the image's (width, height)."""
+    pieces: list[Piece] = [f"{END}\n{USER}"]
+    for number, item in enumerate(items):
+        if number:
+            pieces.append("\n")
+        pieces += [plain(item.text)] if isinstance(item, Noted) else told(item.observation, size)
+    return [*pieces, ASSISTANT]
+
+
+def told(observation: Observation, size: tuple[int, int]) -> list[Piece]:
+    """One observation in words the model was trained on, then its views."""
+    match observation:
+        case Detected():
+            words = _detected(observation, size)
+        case Segmented():
+            words = f"area {_named(observation.index, observation.label)}\n{_share(observation.share)}"
+        case Ranged():
+            names = (_named(target.index, target.label) for target in observation.ranges)
+            words = "nearest first" + "".join(f"\n{name}" for name in names)
+        case Recognised():
+            text = " ".join(line.text for line in observation.lines)
+            words = f"text\n{plain(text)[:READ_LIMIT]}" if text else "no text"
+        case Looked():
+            words = f"look {_named(observation.index, observation.label)}".rstrip()
+        case Reencoded():
+            words = f"again {observation.encoder}"
+        case Failed():
+            return [f"error {plain(observation.message)}"]
+        case _:
+            assert_never(observation)
+    return [words, *(() if isinstance(observation, Recognised) else observation.views)]
+
+
+def plain(text: str) -> str:
+    """Text that cannot be read as a special token, whatever an image or a user wrote."""
+    return text.replace("<|", "< |")
+
+
+def _detected(detected: Detected, size: tuple[int, int]) -> str:
+    words = f"found\n{len(detected.objects)}"
+    words += "".join(f"\n{_listed(found, size)}" for found in detected.objects if found.index)
+    return words + "".join(f"\nunknown {plain(phrase)}" for phrase in detected.unknown)
+
+
+def _listed(found: Found, size: tuple[int, int]) -> str:
+    cells = spell(box_to_cells(found.box.xyxy, *size))
+    return f"{_named(found.index, found.label)}{cells}{_tenths(found.score)}"
+
+
+def _named(index: int, label: str) -> str:
+    return f"<|obj_{index}|>{plain(label)}" if index else plain(label)
+
+
+def _tenths(score: float) -> str:
+    return str(min(9, max(0, int(score * 10))))
+
+
+def _share(share: float) -> str:
+    """Area in ten-thousandths of the image, always four digits, so that digits compare left to right."""
+    return f"{min(9999, max(0, round(share * 10_000))):04d}"
+
+
+def tools_in_order(kinds: Sequence[PerceptionKind]) -> tuple[PerceptionKind, ...]:
+    """The kinds in the one order that prompts use."""
+    return tuple(kind for kind in PERCEPTIONS if kind in kinds)

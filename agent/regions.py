@@ -1,0 +1,54 @@
+"""Grid regions to pixels and back: 8 x 8 equal cells over the original image, one cell of margin.
+
+Source: Visual Perception Token (arXiv 2502.17425); both corners of a region lie inside it, and a crop
+takes one more cell on every side, cut off at the image's border.
+"""
+
+from foveal.agent.actions import GRID, Region
+
+MIN_SIDE = 28
+"""A crop is never narrower than this many pixels where the image allows it: one merged patch."""
+
+
+def cells_to_box(region: Region, width: int, height: int) -> tuple[int, int, int, int]:
+    """The crop of a region as left, top, right, bottom pixels (half-open), margin included."""
+    x0, y0 = max(region.x0 - 1, 0), max(region.y0 - 1, 0)
+    x1, y1 = min(region.x1 + 1, GRID - 1), min(region.y1 + 1, GRID - 1)
+    return (
+        x0 * width // GRID,
+        y0 * height // GRID,
+        (x1 + 1) * width // GRID,
+        (y1 + 1) * height // GRID,
+    )
+
+
+def box_to_cells(xyxy: tuple[float, float, float, float], width: int, height: int) -> Region:
+    """The cells that hold the top-left and the bottom-right pixel of a box (half-open, pixels)."""
+    x0, y0, x1, y1 = xyxy
+    left, right = _cell(x0, width), _cell(max(x0, x1 - 1), width)
+    top, bottom = _cell(y0, height), _cell(max(y0, y1 - 1), height)
+    return Region(x0=left, y0=top, x1=right, y1=bottom)
+
+
+def _cell(position: float, extent: int) -> int:
+    return min(max(int(position * GRID // extent), 0), GRID - 1)
+
+
+def grown(
+    xyxy: tuple[float, float, float, float], width: int, height: int, margin: float = 0.25
+) -> tuple[int, int, int, int]:
+    """A box with `margin` of its size on every side and at least MIN_SIDE pixels, inside the image."""
+    x0, y0, x1, y1 = xyxy
+    left, right = _stretch(x0, x1, margin, width)
+    top, bottom = _stretch(y0, y1, margin, height)
+    return left, top, right, bottom
+
+
+def _stretch(low: float, high: float, margin: float, extent: int) -> tuple[int, int]:
+    half = max((high - low) * (0.5 + margin), MIN_SIDE / 2)
+    middle = (low + high) / 2
+    start, stop = max(0, round(middle - half)), min(extent, round(middle + half))
+    if stop - start < MIN_SIDE:  # at a border: slide inwards, as far as the image reaches
+        start = max(0, min(start, extent - MIN_SIDE))
+        stop = min(extent, start + MIN_SIDE)
+    return start, stop

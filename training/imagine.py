@@ -1,0 +1,98 @@
+"""Scenes without pixels, and questions from outside the tabletop: what policy and copying are learnt from.
+
+Text skills need no image, and training them without one is several times cheaper.
+"""
+
+import string
+
+import numpy as np
+
+from foveal.evals.questions import Question, questions
+from foveal.evals.tabletop import COLOURS, SHAPES, Scene, Thing
+from foveal.evals.words import sign_text
+from foveal.training import nouns
+
+SIZES = ((512, 512), (640, 480), (480, 640), (384, 512), (800, 600), (810, 1080))
+FAMILIES = ("count", "exist", "colour", "shape", "read", "nearer", "side", "larger")
+
+
+def imagined(rng: np.random.Generator) -> Scene:
+    """A scene that has things, boxes, depths and areas, but blank pixels."""
+    width, height = SIZES[rng.integers(len(SIZES))]
+    things = tuple(_thing(number, width, height, rng) for number in range(1, rng.integers(3, 10)))
+    blank = np.broadcast_to(np.uint8(0), (height, width, 3))
+    instances = np.broadcast_to(np.int16(0), (height, width))
+    depth = np.broadcast_to(np.float32(0), (height, width))
+    return Scene(blank, instances, depth, things)
+
+
+def _thing(number: int, width: int, height: int, rng: np.random.Generator) -> Thing:
+    shape = SHAPES[rng.integers(len(SHAPES))]
+    side = rng.uniform(0.04, 0.25) * min(width, height)
+    w, h = side * rng.uniform(0.7, 1.4), side * rng.uniform(0.7, 1.4)
+    x, y = rng.uniform(0, width - w), rng.uniform(0, height - h)
+    area = int(w * h * rng.uniform(0.4, 0.9))
+    depth = float(rng.uniform(2, 9))
+    return Thing(
+        number, shape, COLOURS[rng.integers(len(COLOURS))],
+        (int(x), int(y), int(x + w) + 1, int(y + h) + 1), area, area, depth, depth,
+        sign_text(rng) if shape == "sign" else None,
+    )  # fmt: skip
+
+
+def ask(scene: Scene, rng: np.random.Generator) -> Question | None:
+    """One question about the scene: a family first, so that all are asked equally often."""
+    family = FAMILIES[rng.integers(len(FAMILIES))]
+    fitting = [q for q in questions(scene, rng) if q.family == family]
+    return fitting[rng.integers(len(fitting))] if fitting else None
+
+
+def outside(rng: np.random.Generator) -> tuple[Question, str]:
+    """A question about something that is not of the tabletop, and the text in its image."""
+    kind, text = rng.random(), found_text(rng)
+    if kind < 0.5:
+        question = _fill(nouns.READ_QUESTIONS, rng)[0]
+        return Question("reading", question, text or "no text", (), ()), text
+    if kind < 0.8:
+        options = nouns.COUNT_QUESTIONS if kind < 0.65 else nouns.EXIST_QUESTIONS
+        question, noun = _fill(options, rng)
+        return Question("unheard", question, "unknown", (), (noun,)), text
+    return Question("open", _fill(nouns.OPEN_QUESTIONS, rng)[0], "unknown", (), ()), text
+
+
+def _fill(templates: tuple[str, ...], rng: np.random.Generator) -> tuple[str, str]:
+    a, b = _noun(rng), _noun(rng)
+    return templates[rng.integers(len(templates))].format(a=a, b=b), a
+
+
+def _noun(rng: np.random.Generator) -> str:
+    if rng.random() < 0.7:
+        return str(rng.choice(nouns.NOUNS))
+    return _letters(string.ascii_lowercase, rng, 3, 9)
+
+
+def found_text(rng: np.random.Generator) -> str:
+    """What an OCR engine might return for a photograph: up to nine words of any letters."""
+    if rng.random() < 0.05:
+        return ""
+    return " ".join(_word(rng) for _ in range(rng.integers(1, 10)))
+
+
+def _word(rng: np.random.Generator) -> str:
+    kind = rng.random()
+    if kind < 0.2:
+        return str(rng.choice(nouns.NOUNS))
+    if kind < 0.3:
+        return str(rng.integers(0, 100_000))
+    if kind < 0.55:
+        return _letters(string.ascii_uppercase, rng, 1, 9)
+    if kind < 0.8:
+        return _letters(string.ascii_lowercase, rng, 1, 11)
+    if kind < 0.9:
+        return _letters(string.ascii_letters + string.digits + string.punctuation, rng, 1, 9)
+    return _letters(string.ascii_letters + "àâçéèêëîïôùûüÿñáíóúäöß€£°—’", rng, 2, 10)
+
+
+def _letters(alphabet: str, rng: np.random.Generator, least: int, most: int) -> str:
+    picked = rng.integers(len(alphabet), size=rng.integers(least, most + 1))
+    return "".join(alphabet[i] for i in picked)
