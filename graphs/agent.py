@@ -10,17 +10,21 @@ from foveal.agent.actions import PERCEPTIONS, PerceptionKind
 from foveal.agent.errors import InputError
 from foveal.agent.model import PerceptionModel
 from foveal.agent.profiles import Profile, load
+from foveal.agent.settings import Settings, settings
 from foveal.graphs.budgets import Budgets
 from foveal.graphs.loop import BackgroundLoop
 from foveal.graphs.result import Result
 from foveal.graphs.run import Parts, Watcher, checked_question, run
 from foveal.graphs.trace import Event
 from foveal.tools.base import Dispatcher
-from foveal.tools.images import Source, load_image
+from foveal.tools.images import Pixels, Source, load_image
 from foveal.tools.store import ImageStore
 
 Tools = str | Iterable[str] | None
 """Names of tools, as a list or separated by commas; "none"; or None for all that the profile has."""
+
+ANYWHERE = ("0.0.0.0/0", "::/0")
+"""Every address, private ones too."""
 
 
 class Agent:
@@ -32,7 +36,7 @@ class Agent:
 
     def __init__(
         self,
-        profile: str | Path | Profile = "embedded",
+        profile: str | Path | Profile | None = None,
         *,
         ray: str | bool | None = None,
         tools: Tools = None,
@@ -42,14 +46,16 @@ class Agent:
         dispatcher: Dispatcher | None = None,
         store: ImageStore | None = None,
     ) -> None:
-        """Choose a profile and what it may do.
+        """Choose a profile (a name, a TOML file; by default FOVEAL_PROFILE, or embedded) and what it may do.
 
         `ray` is the address of a cluster, or True to start one here. `model` replaces the profile's own, and
         `dispatcher`, which comes with the `store` it works on, its specialists; whoever made them closes them.
         """
         if dispatcher is not None and store is None:
             raise InputError("a dispatcher comes with the store that it reads images from")
-        self.profile = profile if isinstance(profile, Profile) else load(profile)
+        self.settings = settings()
+        named = profile or self.settings.profile
+        self.profile = named if isinstance(named, Profile) else load(named)
         self._tools = chosen(tools, self.profile)
         self._budgets = budgets or Budgets()
         self._trace_dir = None if trace_dir is None else Path(trace_dir)
@@ -104,7 +110,7 @@ class Agent:
 
     async def _run(self, image: Source, question: str, watch: Watcher | None = None) -> Result:
         question = checked_question(question)  # bad input is told before anything is loaded
-        pixels = await asyncio.to_thread(load_image, image)
+        pixels = await asyncio.to_thread(loaded, image, self.settings)
         return await run(question, pixels, await self._loaded(), watch)
 
     async def _loaded(self) -> Parts:
@@ -121,6 +127,7 @@ class Agent:
             self._dispatcher,
             self._store,
             profile=self.profile.name,
+            domain=self.profile.domain,
             tools=self._tools,
             budgets=self._budgets,
             trace_dir=self._trace_dir,
@@ -139,6 +146,12 @@ def ask(image: Source, question: str, **options: Any) -> Result:
     """Answer one question with an Agent made for it; `options` are the Agent's."""
     with Agent(**options) as agent:
         return agent.ask(image, question)
+
+
+def loaded(image: Source, limits: Settings) -> Pixels:
+    """The image's pixels, within the limits of this machine's settings."""
+    networks = ANYWHERE if limits.allow_private_urls else ()
+    return load_image(image, max_pixels=limits.max_pixels, allowed_networks=networks)
 
 
 def chosen(tools: Tools, profile: Profile) -> tuple[PerceptionKind, ...]:
@@ -161,13 +174,13 @@ def chosen(tools: Tools, profile: Profile) -> tuple[PerceptionKind, ...]:
 def _model(profile: Profile) -> PerceptionModel:
     from foveal.agent.native import NativeModel
 
-    return NativeModel.from_folder(profile.weights)
+    return NativeModel.from_folder(profile.weights, profile.system, profile.device, profile.name)
 
 
 def _dispatcher(profile: Profile, store: ImageStore, ray: str | bool | None) -> Dispatcher:
     from foveal.tools.catalogue import embedded
 
-    crew = embedded(profile.weights)
+    crew = embedded(profile.weights, profile.device)
     if ray:
         from foveal.tools.ray_dispatch import RayDispatcher
 

@@ -9,23 +9,38 @@ from foveal.graphs.plan import perceptions
 from foveal.graphs.result import Result
 from foveal.graphs.state import Entry, State, last_turn, transcript
 
+LOW = 0.5
+"""An answer of lower confidence comes with a note."""
+
 
 def concluded(state: State, context: Context) -> Result:
     """The run's result."""
     entries, hops = transcript(state), state.get("hops", [])
     (answer, trouble), seconds = _answer(entries), context.elapsed()
+    confidence = last_turn(entries).confidence if answer else 0.0
+    doubt = _doubt(confidence, context) if answer else ()
     return Result(
         answer=answer,
-        confidence=last_turn(entries).confidence if answer else 0.0,
+        confidence=confidence,
         hops=tuple(hops),
         evidence=evidence(hops),
         ended_by=state["over"] or "answer",
         usage=state["spent"].model_copy(update={"seconds": seconds}),
         seconds=seconds,
         trace=context.trace,
-        notes=(*_malformed(entries), *notes(hops, context.profile), *trouble),
+        notes=(*_malformed(entries), *notes(hops, context.profile), *trouble, *doubt),
         run=state["run"],
         image=state["asked"].image,
+    )
+
+
+def _doubt(confidence: float | None, context: Context) -> tuple[str, ...]:
+    """Said when the model itself is unsure, which it is of pictures unlike those it was trained on."""
+    if confidence is None or confidence >= LOW or not context.domain:
+        return ()
+    return (
+        f"low confidence ({confidence:.2f}); profile {context.profile!r} was trained for "
+        f"{context.domain}; try --profile with a general model",
     )
 
 

@@ -27,6 +27,8 @@ class Context:
     dispatcher: Dispatcher
     profile: str = "embedded"
     """The profile's name, for notes to the user."""
+    domain: str = ""
+    """What the profile's model was trained for, for the same."""
     emit: Callable[[Event], None] = _ignore
     """Called with every event as it happens; `Said` may come from another thread."""
     elapsed: Callable[[], float] = field(default_factory=stopwatch)

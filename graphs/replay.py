@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from foveal.agent.actions import Perception, PerceptionKind
-from foveal.agent.errors import InputError
+from foveal.agent.errors import ActionError, InputError
 from foveal.agent.model import PerceptionModel, Session, Sight, Usage
 from foveal.agent.observations import Observation
 from foveal.agent.scripted import ScriptedModel
@@ -38,13 +38,17 @@ async def replay(
     pixels = await asyncio.to_thread(load_image, image)
     if content_hash(pixels) != started.asked.image:
         raise InputError("this is not the image of the trace: its content hash differs")
-    script = ScriptedModel([thought.acted.text for thought in thoughts], started.model)
+    said = [thought.acted for thought in thoughts]
+    script = ScriptedModel(
+        [turn.text for turn in said], [turn.confidence for turn in said], started.model
+    )
     model = _Recorded(script, thoughts)
     parts = Parts(
         model,
         dispatcher or _Remembering(events),
         store or ImageStore(),
         profile=started.profile,
+        domain=started.domain,
         tools=started.asked.tools,
         budgets=started.budgets,
     )
@@ -72,6 +76,11 @@ class _Recorded:
         if isinstance(event, Returned | Told):
             self._now = self.thoughts[min(self.turns, len(self.thoughts) - 1)].spent.seconds
 
+    @property
+    def latest(self) -> Thought | None:
+        """The recorded turn that was recited last."""
+        return self.thoughts[min(self.turns, len(self.thoughts)) - 1] if self.turns else None
+
     def elapsed(self) -> float:
         """Seconds into the recorded run."""
         return self._now
@@ -87,10 +96,10 @@ class _Counting:
     @property
     def usage(self) -> Usage:
         """Recorded after the latest turn."""
-        if not self.model.turns:
+        thought = self.model.latest
+        if thought is None:
             return Usage()
-        spent = self.model.thoughts[min(self.model.turns, len(self.model.thoughts)) - 1].spent
-        return Usage(spent.prefilled, spent.emitted, spent.visual)
+        return Usage(thought.spent.prefilled, thought.spent.emitted, thought.spent.visual)
 
     async def act(
         self,
@@ -98,9 +107,13 @@ class _Counting:
         max_new_tokens: int,
         on_text: Callable[[str], None] | None = None,
     ) -> Acted:
-        """The next recorded turn."""
+        """The next recorded turn; one that could not be read then cannot be read now."""
         self.model.turns += 1
-        return await self.session.act(tools, max_new_tokens, on_text)
+        turn = await self.session.act(tools, max_new_tokens, on_text)
+        thought = self.model.latest
+        if thought is not None and thought.error is not None:
+            raise ActionError(thought.error)
+        return turn
 
     async def observe(self, items: Sequence[Injected]) -> None:
         """Pass on what came back."""

@@ -43,6 +43,8 @@ class Parts:
     """The one that the dispatcher reads images from and writes features to."""
     profile: str = "embedded"
     """The profile's name."""
+    domain: str = ""
+    """What the profile's model was trained for."""
     tools: tuple[PerceptionKind, ...] = PERCEPTIONS
     budgets: Budgets = field(default_factory=Budgets)
     trace_dir: Path | None = None
@@ -89,7 +91,13 @@ async def _answered(
         emit(_started(name, asked, parts))
         sessions = Sessions(parts.model, parts.store)
         context = Context(
-            sessions, parts.dispatcher, parts.profile, emit=emit, elapsed=elapsed, trace=trace
+            sessions,
+            parts.dispatcher,
+            profile=parts.profile,
+            domain=parts.domain,
+            emit=emit,
+            elapsed=elapsed,
+            trace=trace,
         )
         request = Request(run=name, asked=asked, budgets=parts.budgets)
         try:
@@ -137,6 +145,7 @@ def _started(name: str, asked: Asked, parts: Parts) -> Started:
         run=name,
         asked=asked,
         profile=parts.profile,
+        domain=parts.domain,
         model=parts.model.name,
         budgets=parts.budgets,
         version=version("foveal"),

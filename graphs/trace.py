@@ -26,6 +26,8 @@ class Started(_Frozen):
     run: str
     asked: Asked
     profile: str
+    domain: str = ""
+    """What the profile's model was trained for."""
     model: str
     """The model's name."""
     budgets: Budgets

@@ -9,7 +9,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from foveal.agent.actions import Depth, Detect, Look, Perception, PerceptionKind, Read, Reencode, Segment
+from foveal.agent.actions import (
+    Depth,
+    Detect,
+    Look,
+    Perception,
+    PerceptionKind,
+    Read,
+    Reencode,
+    Segment,
+)
 from foveal.agent.grammar import parse
 from foveal.agent.model import Session, Sight, Usage
 from foveal.agent.observations import (
@@ -125,6 +134,8 @@ class Reciter:
 
     turns: Sequence[str]
     name: str = "reciter"
+    silent: bool = False
+    """Says nothing while decoding."""
     opened: list[list[Any]] = field(default_factory=list)
     sessions: list["Recital"] = field(default_factory=list)
 
@@ -168,7 +179,7 @@ class Recital:
         text = self.model.turns[self.said][:max_new_tokens]
         self.said += 1
         self.emitted += len(text)
-        if on_text:
+        if on_text and not self.model.silent:
             on_text(text)
         turn = Acted(text=text, actions=parse(text), confidence=0.9)
         self.heard.append(turn)
@@ -203,4 +214,3 @@ def reciter() -> Callable[..., Reciter]:
 def parts(painter: Painter, reciter: Callable[..., Reciter]) -> Callable[..., Parts]:
     """Everything a run needs, from the model's turns."""
     return lambda *turns, **kw: Parts(reciter(*turns), painter, painter.store, **kw)
-

@@ -1,6 +1,7 @@
 """The machine itself: interrupted, resumed, and weighed."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -59,7 +60,7 @@ async def test_a_session_lost_after_every_turn_is_rebuilt(
     assert painter.calls == calls * 2
     assert [session.closed for session in model.sessions] == [1, 1, 1, 0]
     heard = [session.heard for session in model.sessions]
-    assert all(longer[: len(shorter)] == shorter for shorter, longer in zip(heard, heard[1:]))
+    assert all(longer[: len(shorter)] == shorter for shorter, longer in pairwise(heard))
 
 
 async def test_a_run_that_broke_goes_on_from_its_checkpoint(
