@@ -1,0 +1,146 @@
+"""Each specialist learns a little in a few steps, and what it exports loads as it is served."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("ultralytics")
+pytest.importorskip("segment_anything")
+pytest.importorskip("transformers")
+
+from foveal.tools.depth import DepthEstimator  # noqa: E402
+from foveal.tools.detector import Detector  # noqa: E402
+from foveal.tools.segmenter import Segmenter  # noqa: E402
+from foveal.training import (  # noqa: E402
+    depth,
+    depth_eval,
+    detector,
+    detector_eval,
+    scenes,
+    segmenter,
+    segmenter_eval,
+)
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
+
+SMALL = {"count": 6, "warm": 3, "rate": 2e-3}
+
+
+@pytest.fixture(autouse=True)
+def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Six scenes a shard, and networks a fraction of their size."""
+    monkeypatch.setattr(scenes, "SHARD", 6)
+    backbone = {**depth.CONFIG["model"]["backbone_config"], "hidden_size": 24}
+    model = {**depth.CONFIG["model"], "backbone_config": backbone, "reassemble_hidden_size": 24}
+    monkeypatch.setitem(depth.CONFIG, "model", {**model, "neck_hidden_sizes": [8, 8, 8, 8]})
+    for key, value in {"embed_dim": 32, "num_heads": 2, "prompt_embed_dim": 32}.items():
+        monkeypatch.setitem(segmenter.CONFIG, key, value)
+
+
+def learns(task: Any, rate: float, steps: int) -> bool:
+    """Whether the loss on one batch falls over some steps on it."""
+    optimiser = torch.optim.AdamW(task.model.parameters(), lr=rate)
+    losses = []
+    for _ in range(steps):
+        loss, _ = task.loss(0, 0.0)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(float(loss.detach()))
+    return losses[-1] < 0.8 * losses[0]
+
+
+def test_the_detector_learns(few: Path, tmp_path: Path) -> None:
+    options = detector.DetectorOptions(scenes=few, out=tmp_path, batch=2, early_side=160, **SMALL)
+    assert learns(detector.Detection(options, scenes.load(few, 6)), 3e-3, 15)
+
+
+def test_depth_learns(few: Path, tmp_path: Path) -> None:
+    options = depth.DepthOptions(scenes=few, out=tmp_path, batch=2, **SMALL)
+    assert learns(depth.DepthEstimation(options, scenes.load(few, 6)), 1e-2, 8)
+
+
+def test_the_segmenter_learns(few: Path, tmp_path: Path) -> None:
+    options = segmenter.SegmenterOptions(scenes=few, out=tmp_path, batch=2, **SMALL)
+    assert learns(segmenter.Segmentation(options, scenes.load(few, 6)), 2e-3, 5)
+
+
+@pytest.mark.parametrize("points", [0.0, 1.0])
+def test_prompts_lie_on_their_things(few: Path, points: float) -> None:
+    options = segmenter.SegmenterOptions(scenes=few, points=points, **SMALL)
+    task = segmenter.Segmentation(options, scenes.load(few, 6))
+    for row in range(6):
+        _, prompts, truth = task._sample(row, np.random.default_rng(row))
+        boxed = prompts["boxes"]
+        spots = boxed.reshape(-1, 2, 2).mean(dim=1) if points == 0 else prompts["points"][0][:, 0]
+        columns, rows = (spots / task.side * task.cells).long().T
+        inside = [float(mask[y, x]) for mask, x, y in zip(truth, columns, rows, strict=True)]
+        # A point may lie on the rim; the middle of a loose or hidden box may miss.
+        assert np.mean(np.array(inside) > 0) >= (1.0 if points else 0.5)
+
+
+def test_a_mirrored_depth_batch_still_fits(few: Path) -> None:
+    task = depth.DepthEstimation(depth.DepthOptions(scenes=few, **SMALL), scenes.load(few, 6))
+    images, inverse, weights = task.batch(1)
+    assert images.shape[2:] == inverse.shape[1:] == weights.shape[1:]
+    # Things stand before the table: on average they are nearer than the rest.
+    assert inverse[weights > 1].mean() > inverse[weights == 1].mean()
+
+
+Trainer = Callable[[Any], None]
+ROUNDS: list[tuple[Trainer, Any, Any, Any]] = [
+    (detector.train, detector.DetectorOptions, Detector, detector_eval.evaluate),
+    (depth.train, depth.DepthOptions, DepthEstimator, depth_eval.evaluate),
+    (segmenter.train, segmenter.SegmenterOptions, Segmenter, segmenter_eval.evaluate),
+]
+
+
+@pytest.mark.parametrize(("train", "options", "tool", "evaluate"), ROUNDS)
+def test_what_is_trained_can_be_served_and_measured(
+    train: Trainer, options: Any, tool: Any, evaluate: Any, few: Path, tmp_path: Path
+) -> None:
+    train(options(scenes=few, out=tmp_path, batch=2, steps=2, **SMALL))
+    tool.from_folder(tmp_path).warm_up()
+    assert evaluate(tmp_path, scenes=2)
+
+
+@pytest.mark.parametrize(("train", "options", "tool", "evaluate"), ROUNDS[1:])
+def test_training_twice_gives_the_same_weights(
+    train: Trainer, options: Any, tool: Any, evaluate: Any, few: Path, tmp_path: Path
+) -> None:
+    for name in ("one", "two"):
+        train(options(scenes=few, out=tmp_path / name, batch=2, steps=2, **SMALL))
+    one, two = (sorted((tmp_path / name).glob("*.safetensors"))[0] for name in ("one", "two"))
+    assert one.read_bytes() == two.read_bytes()
+
+
+def test_a_perfect_detector_scores_one() -> None:
+    truth = np.array([[0, 0, 10, 10, 3], [20, 20, 40, 40, 5]], dtype=np.float64)
+    rows = np.array([[20, 20, 40, 41, 0.9, 5], [0, 0, 10, 9, 0.8, 3]], dtype=np.float64)
+    score = detector_eval.at([detector_eval.Found(rows, truth)], 0.5)
+    assert (score["precision"], score["recall"], score["exact"]) == (1.0, 1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        ([0, 0, 10, 10, 0.9, 4], "the wrong class"),
+        ([6, 0, 16, 10, 0.9, 3], "too little overlap"),
+        ([0, 0, 10, 10, 0.4, 3], "under the threshold"),
+    ],
+)
+def test_what_is_not_a_hit(row: list[float], why: str) -> None:
+    truth = np.array([[0, 0, 10, 10, 3]], dtype=np.float64)
+    found = detector_eval.Found(np.array([row]), truth)
+    assert detector_eval.at([found], 0.5)["recall"] == 0, why
+
+
+def test_a_thing_found_twice_counts_once() -> None:
+    truth = np.array([[0, 0, 10, 10, 3]], dtype=np.float64)
+    rows = np.array([[0, 0, 10, 10, 0.9, 3], [0, 0, 10, 9, 0.8, 3]], dtype=np.float64)
+    score = detector_eval.at([detector_eval.Found(rows, truth)], 0.5)
+    assert (score["recall"], score["precision"]) == (1.0, 0.5)

@@ -1,0 +1,179 @@
+"""The segmenter: a Segment Anything of about 2 M parameters that outlines what is in a box on a table.
+
+Architecture, prompts and the loss for the predicted overlap are those of Kirillov et al. (2023); masks
+are learnt with cross-entropy and the soft Dice loss (Milletari et al., 2016) at the decoder's own
+resolution, against the share of each cell that the thing covers, so that an outline can fall between
+cells.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+
+from foveal.tools.builders import build_sam
+from foveal.tools.weights import save_state
+from foveal.training.augment import recolour
+from foveal.training.loop import Numbers, Options, fit
+from foveal.training.scenes import SIDE, Scenes, load
+
+CONFIG: dict[str, Any] = {
+    "image_size": 288,
+    "patch_size": 12,
+    "embed_dim": 160,
+    "depth": 4,
+    "num_heads": 5,
+    "mlp_ratio": 4,
+    "window_size": 8,
+    "global_attn_indexes": [3],
+    "prompt_embed_dim": 96,
+    "mask_in_chans": 16,
+    "decoder_depth": 2,
+    "decoder_mlp_dim": 256,
+    "decoder_heads": 4,
+    "iou_hidden_dim": 96,
+    "pixel_mean": [123.675, 116.28, 103.53],
+    "pixel_std": [58.395, 57.12, 57.375],
+    "prompt": "box",
+}
+"""What segmenter.json holds."""
+
+
+class SegmenterOptions(Options):
+    """Defaults are what the embedded weights were made with."""
+
+    out: Path = Path("runs/segmenter")
+    minutes: float = 15.0
+    rate: float = 1e-3
+    clip: float = 1.0
+    batch: int = 8
+    prompts: int = 6
+    """Things asked for in each picture."""
+    points: float = 0.15
+    """Share of pictures in which things are pointed at instead of boxed."""
+
+
+class Segmentation:
+    """The task."""
+
+    def __init__(self, options: SegmenterOptions, scenes: Scenes) -> None:
+        torch.manual_seed(options.seed)
+        self.options, self.scenes = options, scenes
+        self.model: Any = build_sam(CONFIG).train()
+        self.side = int(CONFIG["image_size"])
+        self.cells = 4 * self.side // int(CONFIG["patch_size"])
+
+    def loss(self, step: int, progress: float) -> tuple[Tensor, Numbers]:
+        rng = np.random.default_rng([self.options.seed, step])
+        rows = rng.integers(len(self.scenes), size=self.options.batch)
+        asked = [self._sample(int(row), rng) for row in rows]
+        images = torch.stack([self.model.preprocess(pixels) for pixels, _, _ in asked])
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            seen = self.model.image_encoder(images)
+            answers = [
+                self._decode(e, p) for e, (_, p, _) in zip(seen.split(1), asked, strict=True)
+            ]
+        logits = torch.cat([mask[:, 0] for mask, _ in answers]).float()
+        guesses = torch.cat([guess[:, 0] for _, guess in answers]).float()
+        return _losses(logits, guesses, torch.cat([truth for _, _, truth in asked]))
+
+    def _decode(self, embedding: Tensor, prompts: dict[str, Any]) -> tuple[Tensor, Tensor]:
+        sparse, dense = self.model.prompt_encoder(masks=None, **prompts)
+        masks, guesses = self.model.mask_decoder(
+            image_embeddings=embedding,
+            image_pe=self.model.prompt_encoder.get_dense_pe(),
+            sparse_prompt_embeddings=sparse,
+            dense_prompt_embeddings=dense,
+            multimask_output=False,
+        )
+        return masks, guesses
+
+    def _sample(self, row: int, rng: np.random.Generator) -> tuple[Tensor, dict[str, Any], Tensor]:
+        """Picture (3 x h x w, 0..255), prompts in its pixels, covered shares (n x cells x cells, 0..1)."""
+        x0, y0, x1, y1 = np.round(self.scenes.content[row] * SIDE).astype(int)
+        scale = self.side / SIDE
+        size = (round((x1 - x0) * scale), round((y1 - y0) * scale))
+        picture = Image.fromarray(self.scenes.images[row][y0:y1, x0:x1]).resize(
+            size, Image.Resampling.BILINEAR
+        )
+        pixels = recolour(np.asarray(picture), rng)
+        instances = np.zeros((SIDE, SIDE), dtype=np.uint8)
+        instances[: y1 - y0, : x1 - x0] = self.scenes.instances[row][y0:y1, x0:x1]
+        things = np.flatnonzero(self.scenes.things[row]["name"] >= 0)
+        chosen = rng.permutation(things)[: self.options.prompts]
+        masks = instances[None] == (chosen + 1)[:, None, None].astype(np.uint8)
+        boxes = (self.scenes.things[row]["box"][chosen] - np.array([x0, y0, x0, y0])) * scale
+        if rng.random() < 0.5:
+            # Mirrored within the picture's own width: the padding stays on the right.
+            pixels = pixels[:, ::-1]
+            masks[:, :, : x1 - x0] = masks[:, :, : x1 - x0][:, :, ::-1]
+            boxes[:, [0, 2]] = size[0] - boxes[:, [2, 0]]
+        points = rng.random() < self.options.points
+        prompts = _points(masks, scale, rng) if points else _boxes(boxes, size, rng)
+        truth = functional.interpolate(
+            torch.from_numpy(masks[None].astype(np.float32)), (self.cells, self.cells), mode="area"
+        )[0]
+        return torch.from_numpy(pixels.copy()).permute(2, 0, 1).float(), prompts, truth
+
+    def export(self, model: Any, out: Path) -> None:
+        import json
+
+        save_state(model.state_dict(), out / "segmenter.safetensors")
+        (out / "segmenter.json").write_text(json.dumps(CONFIG, indent=2) + "\n", encoding="utf-8")
+
+
+def _boxes(
+    boxes: NDArray[np.float32], size: tuple[int, int], rng: np.random.Generator
+) -> dict[str, Tensor | None]:
+    """Boxes with edges a little off, as a detector's are; one in eight far too large, as a grid region is."""
+    extent = boxes[:, 2:] - boxes[:, :2]
+    spread = np.concatenate([extent, extent], axis=1)
+    off = rng.normal(0, 0.04, boxes.shape).clip(-0.12, 0.12) * spread
+    loose = rng.random((len(boxes), 1)) < 0.125
+    off = np.where(loose, rng.uniform(0.0, 0.5, boxes.shape) * spread * [-1, -1, 1, 1], off)
+    limits = np.array([*size, *size], dtype=np.float64)
+    return {"points": None, "boxes": torch.from_numpy((boxes + off).clip(0, limits)).float()}
+
+
+def _points(masks: NDArray[np.bool_], scale: float, rng: np.random.Generator) -> dict[str, Any]:
+    """One point on each thing, anywhere."""
+    spots = []
+    for mask in masks:
+        rows, columns = np.nonzero(mask)
+        pick = rng.integers(len(rows))
+        spots.append([(columns[pick] + 0.5) * scale, (rows[pick] + 0.5) * scale])
+    coordinates = torch.tensor(np.array(spots), dtype=torch.float32)[:, None]
+    return {"points": (coordinates, torch.ones(len(spots), 1, dtype=torch.int)), "boxes": None}
+
+
+def _losses(logits: Tensor, guesses: Tensor, truth: Tensor) -> tuple[Tensor, Numbers]:
+    """Of n masks (n x cells x cells, logits) and the overlaps the model expects of them (n)."""
+    # Nearly all cells are empty: weigh each mask's error by the size of its thing, not of the picture.
+    area = truth.sum(dim=(1, 2))
+    entropy = functional.binary_cross_entropy_with_logits(logits, truth, reduction="none").sum(
+        dim=(1, 2)
+    )
+    entropy = (entropy / (area + 4)).mean()
+    share = logits.sigmoid()
+    both = (share * truth).sum(dim=(1, 2))
+    dice = (1 - (2 * both + 1) / (share.sum(dim=(1, 2)) + area + 1)).mean()
+    overlap = _overlap(logits > 0, truth > 0.5)
+    guess = functional.mse_loss(guesses, overlap)
+    numbers = {"entropy": entropy, "dice": dice, "iou": overlap.mean(), "guess": guess}
+    return entropy + dice + guess, {k: round(float(v.detach()), 4) for k, v in numbers.items()}
+
+
+def _overlap(a: Tensor, b: Tensor) -> Tensor:
+    both, either = (a & b).sum(dim=(1, 2)), (a | b).sum(dim=(1, 2))
+    return both / either.clamp(1)
+
+
+def train(options: SegmenterOptions) -> None:
+    """Train the segmenter and write segmenter.safetensors and segmenter.json into `options.out`."""
+    torch.set_num_threads(options.threads)
+    fit(Segmentation(options, load(options.scenes, options.count)), options)
