@@ -82,7 +82,7 @@ class Painter:
         whole = Box(image=image, xyxy=(0, 0, WIDTH, HEIGHT))
         match action:
             case Detect():
-                return self._detected(action.phrase, image)
+                return self.detected(action.phrase, image)
             case Look():
                 views = (self._view(marks[0].box),)
                 return Looked(index=marks[0].index, label=marks[0].label, views=views)
@@ -97,7 +97,7 @@ class Painter:
             case Reencode():
                 return Reencoded(encoder=action.encoder, views=(self._view(whole),))
 
-    def _detected(self, phrase: str, image: str) -> Detected:
+    def detected(self, phrase: str, image: str) -> Detected:
         if phrase not in COLOURS:
             return Detected(phrase=phrase, unknown=(phrase,))
         hit = (self.store.pixels(image) == COLOURS[phrase]).all(axis=2)
