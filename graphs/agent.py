@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -79,7 +80,7 @@ class Agent:
         here, queue = asyncio.get_running_loop(), asyncio.Queue[Event | None]()
 
         def hand_over(event: Event | None) -> None:
-            if not here.is_closed():
+            with suppress(RuntimeError):  # the listener's loop is closed: nobody listens
                 here.call_soon_threadsafe(queue.put_nowait, event)
 
         future = self._loop.submit(self._run(image, question, hand_over))
