@@ -72,6 +72,8 @@ def _pinned(url: "httpx.URL", allowed: Sequence[str]) -> dict[str, Any]:
 
 def _resolve(url: "httpx.URL", allowed: Sequence[str]) -> Address:
     port = url.port or (443 if url.scheme == "https" else 80)
+    if port > 65535:
+        raise InputError(f"{url} is not a valid URL: there is no port {port}")
     try:
         found = socket.getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:

@@ -6,6 +6,7 @@ first frame, transparency is laid on white and sixteen bits become eight.
 
 import io
 import re
+import stat
 import sys
 import threading
 import warnings
@@ -21,11 +22,11 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from foveal.agent.errors import InputError
 from foveal.tools.fetch import fetch
 
-MAX_PIXELS = 80_000_000
-"""Larger images are refused: 240 MB once decoded."""
+MAX_PIXELS = 100_000_000
+"""Larger images are refused: 300 MB once decoded."""
 MAX_BYTES = 100 * 2**20
 """Larger downloads and streams are refused."""
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF")
 """What is decoded. Formats that start other programs (EPS) are left out on purpose."""
 
 Source = str | Path | bytes | IO[bytes] | Image.Image | NDArray[Any]
@@ -82,14 +83,15 @@ def _read_stream(stream: IO[bytes], name: str) -> bytes:
 
 def _read_file(path: Path) -> bytes:
     try:
-        if path.is_dir():
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
             raise InputError(f"{path} is a folder; give one image file")
-        if not path.exists():
-            raise InputError(f"{path} does not exist; check the path")
-        if not path.is_file():
+        if not stat.S_ISREG(mode):
             raise InputError(f"{path} is not a regular file; pipe it in with `--image -`")
         with path.open("rb") as file:
             return _read_stream(file, str(path))
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist; check the path") from error
     except (OSError, ValueError) as error:  # no permission, a name too long, a NUL in it
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{str(path)[:200]!r} cannot be read: {reason}") from error
@@ -98,7 +100,7 @@ def _read_file(path: Path) -> bytes:
 def _decode(data: bytes, name: str, max_pixels: int) -> Pixels:
     if not data:
         raise InputError(f"{name} is empty; give an image file with something in it")
-    with _blaming(name), _opened(data) as image:
+    with _blaming(name), _opened(data, name, max_pixels) as image:
         return _from_pillow(image, name, max_pixels)
 
 
@@ -109,10 +111,10 @@ def _blaming(name: str) -> Iterator[None]:
     except InputError:
         raise
     except UnidentifiedImageError as error:
-        kinds = ", ".join(kind for kind in FORMATS if kind != "MPO")
+        kinds = ", ".join(FORMATS)
         raise InputError(f"{name} is not an image that can be decoded; expected {kinds}") from error
     except Image.DecompressionBombError as error:
-        raise InputError(f"{name} is too large; scale it down first") from error
+        raise InputError(f"{name} is too large; scale it to at most 178 million pixels") from error
     except (
         Exception
     ) as error:  # decoders meet hostile bytes: however they fail, the file is at fault
@@ -120,12 +122,16 @@ def _blaming(name: str) -> Iterator[None]:
         raise InputError(f"{name} is damaged ({reason[0]}); save or download it again") from error
 
 
-def _opened(data: bytes) -> Image.Image:
-    """The header alone; orientation is parsed here too, because broken EXIF warns."""
+def _opened(data: bytes, name: str, max_pixels: int) -> Image.Image:
+    """The header alone, its size checked; EXIF is parsed here too, because broken EXIF warns."""
     with _HEADERS, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
-        image.getexif()
+        Image.init()
+        known = [kind for kind in FORMATS if kind in Image.OPEN]
+        image = Image.open(io.BytesIO(data), formats=known)
+        _check_size(*image.size, name, max_pixels)
+        if image.format != "PNG" or "exif" in image.info:  # a PNG without any would be decoded
+            image.getexif()
         return image
 
 

@@ -9,7 +9,6 @@ own, a cluster's address is trusted; an actor that hangs keeps its place until i
 """
 
 import asyncio
-import os
 import random
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,6 +27,7 @@ from foveal.tools.cache import ByteLRU
 from foveal.tools.catalogue import Crew, Factory
 from foveal.tools.dispatch import answers, described, load, perceive
 from foveal.tools.extras import needs
+from foveal.tools.ray_home import RayHome
 from foveal.tools.store import ImageStore
 
 MAX_BATCH = 8
@@ -36,9 +36,6 @@ IN_FLIGHT = 256
 """Requests that may wait inside one actor."""
 IMAGES = 512 * 2**20
 """Bytes of images kept in Ray's object store."""
-LOCAL_STORE = 2**30
-"""Bytes of object store for a Ray started here."""
-QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 
 
 @dataclass(frozen=True)
@@ -128,7 +125,7 @@ class RayDispatcher:
         self._deadline = deadline
         self._pools: dict[str, list[_Replica]] = {}
         self._images: ByteLRU[Any] = ByteLRU(IMAGES)
-        self._owns_ray = False
+        self._home: RayHome | None = None
         self._lock = threading.Lock()
 
     async def dispatch(
@@ -189,54 +186,38 @@ class RayDispatcher:
             import ray
         if ray.is_initialized():
             return
+        home = RayHome(self._address)
         try:
-            _initialise(self._address)
+            home.enter()
         except (OSError, RuntimeError, ValueError) as error:
             problem = f"Ray does not start ({described(error)})"
             if self._address:
                 problem = f"no Ray cluster at {self._address!r} ({described(error)})"
             raise SetupError(problem, "check the address, or run without --ray") from error
-        self._owns_ray = True
+        self._home = home
 
     def _stop(self) -> None:
         with self._lock:
             replicas = [replica for pool in self._pools.values() for replica in pool]
             self._pools.clear()
             self._images = ByteLRU(IMAGES)
-            if not replicas and not self._owns_ray:
-                return
-            import ray
+            if replicas:
+                _dismiss(replicas)
+            if self._home is not None:
+                self._home.leave()
+                self._home = None
 
-            for replica in replicas if ray.is_initialized() else ():
-                ray.kill(replica.actor)
-            if self._owns_ray:
-                ray.shutdown()
-                self._owns_ray = False
+
+def _dismiss(replicas: list[_Replica]) -> None:
+    import ray
+
+    for replica in replicas if ray.is_initialized() else ():
+        ray.kill(replica.actor)
 
 
 def _quieter(pool: list[_Replica]) -> _Replica:
     """The less busy of two actors drawn at random: nearly as even as asking all, and nobody queues for a list."""
     return min(random.sample(pool, min(2, len(pool))), key=lambda replica: replica.outstanding)
-
-
-def _initialise(address: str | None) -> None:
-    import logging
-
-    import ray
-
-    for name, value in QUIET.items():
-        os.environ.setdefault(name, value)
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    if address:
-        ray.init(address=address, **quiet)
-    else:
-        ray.init(
-            address="local",
-            include_dashboard=False,
-            object_store_memory=LOCAL_STORE,
-            _node_ip_address="127.0.0.1",
-            **quiet,
-        )
 
 
 @contextmanager

@@ -1,92 +1,21 @@
-"""Weight files: half precision on disk, full precision in memory, checked against SHA256SUMS beside them."""
+"""Weight files, for specialists and their training: the same rules as for the language model."""
 
-import hashlib
-import json
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from foveal.agent.weights import (
+    checksums,
+    digest,
+    load_config,
+    load_into,
+    load_state,
+    save_state,
+    verify,
+)
 
-from foveal.agent.errors import SetupError
-
-SUMS = "SHA256SUMS"
-CURE = "reinstall foveal or point the profile at intact weights"
-
-
-def load_state(path: Path) -> dict[str, Any]:
-    """The tensors of a safetensors file by name, floats as float32."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    verify(path)
-    try:
-        state = load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise SetupError(f"weights {path.name} cannot be read: {error}", CURE) from error
-    return {name: t.float() if t.is_floating_point() else t for name, t in state.items()}
-
-
-def save_state(state: Mapping[str, Any], path: Path) -> None:
-    """Write tensors as safetensors, floats as float16."""
-    from safetensors.torch import save_file
-
-    halved = {
-        name: (t.half() if t.is_floating_point() else t).detach().cpu().contiguous().clone()
-        for name, t in state.items()
-    }
-    save_file(halved, path)
-
-
-def load_into(model: Any, path: Path) -> Any:
-    """The model with the file's tensors: every name and shape must match."""
-    try:
-        model.load_state_dict(load_state(path), strict=True)
-    except RuntimeError as error:
-        reason = str(error).splitlines()[-1].strip()
-        raise SetupError(f"weights {path.name} do not fit the model: {reason}", CURE) from error
-    return model
-
-
-def load_config(path: Path) -> dict[str, Any]:
-    """A JSON or YAML mapping, checked like the weights."""
-    verify(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-        config = _yaml(text) if path.suffix == ".yaml" else json.loads(text)
-    except (ValueError, OSError) as error:
-        raise SetupError(f"{path.name} cannot be read: {error}", CURE) from error
-    if not isinstance(config, dict):
-        raise SetupError(f"{path.name} holds no mapping", CURE)
-    return config
-
-
-def verify(path: Path) -> None:
-    """Raise SetupError when the file is missing, or differs from its line in SHA256SUMS."""
-    if not path.is_file():
-        raise SetupError(f"weights {path} are missing", CURE)
-    expected = checksums(path.parent).get(path.name)
-    if expected is not None and digest(path) != expected:
-        raise SetupError(f"weights {path} are damaged: the checksum differs from {SUMS}", CURE)
-
-
-def checksums(folder: Path) -> dict[str, str]:
-    """File name to SHA-256, as listed in the folder; empty without a list."""
-    listed = folder / SUMS
-    if not listed.is_file():
-        return {}
-    rows = (line.split(maxsplit=1) for line in listed.read_text(encoding="utf-8").splitlines())
-    return {row[1].lstrip("*"): row[0].lower() for row in rows if len(row) == 2}
-
-
-def digest(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _yaml(text: str) -> Any:
-    import yaml
-
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(str(error)) from error
+__all__ = [
+    "checksums",
+    "digest",
+    "load_config",
+    "load_into",
+    "load_state",
+    "save_state",
+    "verify",
+]

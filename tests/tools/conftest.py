@@ -4,7 +4,7 @@ import asyncio
 import copy
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from numpy.typing import NDArray
+
 from foveal.agent.actions import Detect, Object, Segment
 from foveal.agent.errors import SetupError, SpecialistError
 from foveal.agent.observations import Box, Detected, Found, Looked, Reencoded, Segmented, View
@@ -20,7 +22,6 @@ from foveal.tools.catalogue import Crew
 from foveal.tools.dispatch import InlineDispatcher
 from foveal.tools.ray_dispatch import RayDispatcher
 from foveal.tools.store import ImageStore
-from numpy.typing import NDArray
 
 SAM = {
     "image_size": 64, "patch_size": 16, "embed_dim": 32, "depth": 2, "num_heads": 2, "mlp_ratio": 2,
@@ -66,6 +67,7 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import json
 
     import torch
+
     from foveal.tools.builders import build_depth, build_detector, build_sam
     from foveal.tools.weights import save_state
 
@@ -75,7 +77,9 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "segmenter.json").write_text(json.dumps(SAM), encoding="utf-8")
     (folder / "depth.json").write_text(json.dumps(DEPTH), encoding="utf-8")
     torch.manual_seed(0)
-    save_state(build_detector(copy.deepcopy(detector)).state_dict(), folder / "detector.safetensors")
+    save_state(
+        build_detector(copy.deepcopy(detector)).state_dict(), folder / "detector.safetensors"
+    )
     save_state(build_sam(SAM).state_dict(), folder / "segmenter.safetensors")
     save_state(build_depth(DEPTH).state_dict(), folder / "depth.safetensors")
     return folder
@@ -198,9 +202,7 @@ def local_ray() -> Iterator[None]:
 
 
 @pytest.fixture(params=["inline", pytest.param("ray", marks=pytest.mark.ray)])
-async def open_dispatcher(
-    request: pytest.FixtureRequest, store: ImageStore
-) -> AsyncIterator[Open]:
+def open_dispatcher(request: pytest.FixtureRequest, store: ImageStore) -> Iterator[Open]:
     """Opens a dispatcher for a crew, on either carrier, and closes it after the test."""
     opened: list[Dispatcher] = []
     if request.param == "ray":
@@ -213,7 +215,7 @@ async def open_dispatcher(
 
     yield open_
     for dispatcher in opened:
-        await dispatcher.close()
+        asyncio.run(dispatcher.close())
 
 
 @pytest.fixture

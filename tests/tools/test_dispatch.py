@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+
 from foveal.agent.actions import Depth, Detect, Look, Object, Read, Reencode, Region, Segment
 from foveal.agent.errors import SetupError, SpecialistError
 from foveal.agent.observations import Detected, Looked, Reencoded, Segmented
@@ -14,7 +16,6 @@ from foveal.tools.base import Dispatcher, Mark
 from foveal.tools.catalogue import Crew, embedded
 from foveal.tools.dispatch import InlineDispatcher, answers, described
 from foveal.tools.store import ImageStore
-from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
 MarkOn = Callable[..., Mark]
@@ -66,7 +67,11 @@ async def test_many_at_once_come_back_in_order(dispatcher: Dispatcher, store: Im
 
 FAILURES = [
     ("told", SpecialistError, "no such thing here"),  # ours: as it was
-    ("foreign", SpecialistError, "ZeroDivisionError: several lines"),  # theirs: type and reason, one line
+    (
+        "foreign",
+        SpecialistError,
+        "ZeroDivisionError: several lines",
+    ),  # theirs: type and reason, one line
     ("nothing back", SpecialistError, "gave 0 replies to 1 requests"),
     ("setup", SetupError, "weights are damaged"),  # for the user, not for the model
 ]
@@ -96,7 +101,7 @@ async def test_a_bad_request_does_not_spoil_its_neighbours(
 async def test_a_specialist_that_cannot_be_loaded_is_for_the_user(
     dispatcher: Dispatcher, store: ImageStore, photo: Pixels
 ) -> None:
-    with pytest.raises(SetupError, match="reader cannot be loaded.*OSError: reader has no disk"):
+    with pytest.raises(SetupError, match=r"reader cannot be loaded.*OSError: reader has no disk"):
         await dispatcher.dispatch(Read(), store.put(photo))
 
 
@@ -137,7 +142,9 @@ async def test_the_real_specialists_answer_alike_on_both_carriers(
     open_dispatcher: Callable[[Crew], Dispatcher], store: ImageStore, photo: Pixels, mark_on: MarkOn,
     tiny_weights: Path, segment: Segment,
 ) -> None:  # fmt: skip
-    crew = {k: v for k, v in embedded(tiny_weights).items() if k in {"detector", "depth", "segmenter"}}
+    crew = {
+        k: v for k, v in embedded(tiny_weights).items() if k in {"detector", "depth", "segmenter"}
+    }
     dispatcher, image = open_dispatcher(crew), store.put(photo)
     inline = InlineDispatcher(store, crew)
     for action, marks in [
@@ -157,7 +164,9 @@ async def test_leaving_passes_through(store: ImageStore, photo: Pixels, stand_in
     await dispatcher.close()
 
 
-async def test_only_what_is_used_is_loaded(store: ImageStore, photo: Pixels, stand_ins: Crew) -> None:
+async def test_only_what_is_used_is_loaded(
+    store: ImageStore, photo: Pixels, stand_ins: Crew
+) -> None:
     made: list[str] = []
 
     def watched(name: str) -> object:
