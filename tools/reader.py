@@ -20,6 +20,12 @@ MARGIN = 0.1
 SMALL = 320
 """Crops whose shorter side has fewer pixels are enlarged towards this, at most ENLARGE times."""
 ENLARGE = 4.0
+LONGEST = 1600
+"""Pixels that enlarging stops at."""
+THINNEST = 4
+"""The longer side over the shorter, at most; thinner crops are padded."""
+
+Pixels = NDArray[np.uint8]
 
 
 class Reader:
@@ -62,7 +68,11 @@ class Reader:
         if found.boxes is None or found.txts is None:
             return []
         return [
-            Line(text=text, box=_box(corners / scale + (x0, y0), request), score=float(score))
+            Line(
+                text=text,
+                box=_box(corners / scale + (x0, y0), request.image, area),
+                score=float(score),
+            )
             for corners, text, score in zip(found.boxes, found.txts, found.scores, strict=True)
         ]
 
@@ -86,22 +96,31 @@ def _middle(line: Line) -> float:
     return (line.box.xyxy[1] + line.box.xyxy[3]) / 2
 
 
-def _enlarged(crop: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
+def _enlarged(crop: Pixels) -> tuple[Pixels, float]:
+    """The crop as the recogniser likes it, and how many of its pixels stand for one of the crop's."""
     height, width = crop.shape[:2]
-    scale = min(max(SMALL / min(height, width), 1.0), ENLARGE)
-    if scale == 1.0:
-        return crop, scale
-    size = (max(round(width * scale), 1), max(round(height * scale), 1))
-    enlarged = Image.fromarray(crop).resize(size, Image.Resampling.BICUBIC)
-    return np.asarray(enlarged), scale
+    scale = min(SMALL / min(height, width), ENLARGE, LONGEST / max(height, width))
+    if scale > 1:
+        size = (max(round(width * scale), 1), max(round(height * scale), 1))
+        crop = np.asarray(Image.fromarray(crop).resize(size, Image.Resampling.BICUBIC))
+    return _thickened(crop), max(scale, 1.0)
 
 
-def _box(corners: NDArray[np.float64], request: Request) -> Box:
-    """The upright box around four corners, inside the image."""
-    height, width = request.pixels.shape[:2]
-    x0, y0 = np.clip(corners.min(axis=0), 0, (width - 1, height - 1))
-    x1, y1 = np.clip(corners.max(axis=0), (x0 + 1, y0 + 1), (width, height))
-    return Box(image=request.image, xyxy=(float(x0), float(y0), float(x1), float(y1)))
+def _thickened(crop: Pixels) -> Pixels:
+    """Strips padded to the right or below: the text detector enlarges by the shorter side."""
+    height, width = crop.shape[:2]
+    missing = (max(width // THINNEST - height, 0), max(height // THINNEST - width, 0))
+    if not any(missing):
+        return crop
+    return np.pad(crop, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="edge")
+
+
+def _box(corners: NDArray[np.float64], image: str, area: tuple[int, int, int, int]) -> Box:
+    """The upright box around four corners, inside the area that was read."""
+    left, top, right, bottom = area
+    x0, y0 = np.clip(corners.min(axis=0), (left, top), (right - 1, bottom - 1))
+    x1, y1 = np.clip(corners.max(axis=0), (x0 + 1, y0 + 1), (right, bottom))
+    return Box(image=image, xyxy=(float(x0), float(y0), float(x1), float(y1)))
 
 
 def _weights(models: Path) -> dict[str, Any]:

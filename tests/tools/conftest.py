@@ -2,8 +2,10 @@
 
 import asyncio
 import copy
+import json
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -43,6 +45,10 @@ DEPTH = {
         "depth_estimation_type": "metric", "max_depth": 1,
     },
 }  # fmt: skip
+VISION = {
+    "depth": 2, "embed_dim": 32, "hidden_size": 16, "num_heads": 2, "mlp_ratio": 2, "patch_size": 14,
+    "spatial_merge_size": 2, "temporal_patch_size": 2,
+}  # fmt: skip
 COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "white", "black")
 SHAPES = ("cube", "sphere", "cylinder", "cone", "pyramid", "sign")
 NAMES = [f"{colour} {shape}" for colour in COLOURS for shape in SHAPES]
@@ -64,8 +70,6 @@ def yolo() -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A weights folder as training writes it."""
-    import json
-
     import torch
 
     from foveal.tools.builders import build_depth, build_detector, build_sam
@@ -82,7 +86,21 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     save_state(build_sam(SAM).state_dict(), folder / "segmenter.safetensors")
     save_state(build_depth(DEPTH).state_dict(), folder / "depth.safetensors")
+    write_tower(folder)
     return folder
+
+
+def write_tower(folder: Path) -> None:
+    """The part of a Qwen2-VL that the encoder reads."""
+    from transformers import Qwen2VLConfig
+    from transformers.models.qwen2_vl.modeling_qwen2_vl import Qwen2VisionTransformerPretrainedModel
+
+    from foveal.tools.weights import save_state
+
+    config = Qwen2VLConfig(vision_config=VISION)
+    config.save_pretrained(folder)
+    state = Qwen2VisionTransformerPretrainedModel(config.vision_config).state_dict()
+    save_state({f"model.visual.{k}": v for k, v in state.items()}, folder / "model.safetensors")
 
 
 @pytest.fixture
@@ -153,6 +171,10 @@ def misbehave(phrase: str) -> None:
         raise ZeroDivisionError("several\nlines")
     if phrase == "exit":
         raise SystemExit(3)
+    if phrase.startswith("wait for "):
+        gate = Path(phrase.removeprefix("wait for "))
+        while not gate.exists():
+            time.sleep(0.01)
     if phrase == "die":
         os._exit(1)
     if phrase.startswith("die once "):
