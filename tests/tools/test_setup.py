@@ -1,0 +1,161 @@
+"""What a machine may lack, and what importing must not do to it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from foveal.agent.actions import PERCEPTIONS
+from foveal.agent.errors import SetupError
+from foveal.tools.cache import ByteLRU
+from foveal.tools.catalogue import embedded, specialist_for
+from foveal.tools.depth import DepthEstimator
+from foveal.tools.detector import Detector
+from foveal.tools.encoder import Encoder
+from foveal.tools.dispatch import load as make
+from foveal.tools.extras import needs
+from foveal.tools.reader import Reader
+from foveal.tools.segmenter import Segmenter
+
+
+def run(code: str, **environment: str) -> str:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("YOLO_", "OMP_"))}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=kept | environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == ""
+    return done.stdout
+
+
+def test_every_action_has_a_specialist() -> None:
+    crew = embedded(Path("anywhere"))
+    assert {specialist_for(kind) for kind in PERCEPTIONS} == set(crew)
+
+
+HEAVY = (
+    "torch",
+    "ultralytics",
+    "transformers",
+    "ray",
+    "rapidocr",
+    "segment_anything",
+    "cv2",
+    "httpx",
+)
+
+
+def test_nothing_heavy_is_imported_until_used() -> None:
+    names = [
+        "catalogue",
+        "dispatch",
+        "ray_dispatch",
+        "images",
+        "store",
+        "weights",
+        "builders",
+        "quiet",
+    ]
+    code = "import sys\n" + "\n".join(f"import foveal.tools.{name}" for name in names)
+    loaded = run(f"{code}\nprint([name for name in {HEAVY!r} if name in sys.modules])")
+    assert loaded.strip() == "[]"
+
+
+def test_ultralytics_leaves_the_machine_as_it_was(tmp_path: Path) -> None:
+    code = """
+import os, numpy, torch
+before, threads, save = dict(os.environ), torch.get_num_threads(), torch.save
+from foveal.tools.quiet import import_ultralytics
+import_ultralytics()
+import ultralytics.utils
+assert dict(os.environ) == before, set(os.environ) ^ set(before)
+assert torch.get_num_threads() == threads and torch.save is save
+assert not ultralytics.utils.SETTINGS["sync"] and not ultralytics.utils.ONLINE
+assert repr(numpy.array([0.5])) == "array([0.5])"
+"""
+    assert run(code, HOME=str(tmp_path), PWD=str(tmp_path)) == ""
+    assert list(tmp_path.rglob("*")) == []
+
+
+MISSING: list[tuple[str, str, Callable[[Path], object]]] = [
+    ("ultralytics", "detector", Detector.from_folder),
+    ("segment_anything", "segmenter", Segmenter.from_folder),
+    ("transformers", "models", DepthEstimator.from_folder),
+    ("transformers", "models", Encoder.from_folder),
+    ("rapidocr", "ocr", lambda _: Reader.packaged()),
+]
+
+
+@pytest.mark.parametrize(("library", "extra", "load"), MISSING)
+def test_a_missing_extra_names_the_command(
+    library: str, extra: str, load: Callable[[Path], object], tiny_weights: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    for name in [name for name in sys.modules if name.split(".")[0] == library]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(SetupError, match=rf"pip install 'foveal\[{extra}\]'"):
+        load(tiny_weights)
+
+
+def test_a_missing_module_of_ours_is_a_bug() -> None:
+    with pytest.raises(ModuleNotFoundError), needs("models"):
+        import foveal.nowhere  # type: ignore[import-not-found]  # noqa: F401
+
+
+FILES: list[tuple[str, Callable[[Path], object]]] = [
+    ("detector.safetensors", Detector.from_folder),
+    ("segmenter.safetensors", Segmenter.from_folder),
+    ("depth.safetensors", DepthEstimator.from_folder),
+    ("detector.yaml", Detector.from_folder),
+    ("segmenter.json", Segmenter.from_folder),
+    ("depth.json", DepthEstimator.from_folder),
+]
+
+
+@pytest.mark.parametrize(("name", "load"), FILES)
+def test_damaged_and_missing_weights_are_for_the_user(
+    name: str, load: Callable[[Path], object], tiny_weights: Path, tmp_path: Path
+) -> None:
+    for path in tiny_weights.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    whole = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(whole[: len(whole) // 2])
+    part = name.partition(".")[0]
+    with pytest.raises(SetupError, match=part):
+        make(part, partial(load, tmp_path))
+    (tmp_path / name).unlink()
+    with pytest.raises(SetupError, match="missing"):
+        load(tmp_path)
+    (tmp_path / name).write_bytes(whole)
+    (tmp_path / "SHA256SUMS").write_text(f"{'0' * 64}  {name}\n", encoding="utf-8")
+    with pytest.raises(SetupError, match="damaged: the checksum differs"):
+        load(tmp_path)
+
+
+def test_weights_of_another_shape_are_for_the_user(tiny_weights: Path, tmp_path: Path) -> None:
+    (tmp_path / "depth.json").write_bytes((tiny_weights / "depth.json").read_bytes())
+    other = (tiny_weights / "segmenter.safetensors").read_bytes()
+    (tmp_path / "depth.safetensors").write_bytes(other)
+    with pytest.raises(SetupError, match="do not fit the model"):
+        DepthEstimator.from_folder(tmp_path)
+
+
+def test_the_cache_forgets_the_least_recently_used() -> None:
+    cache: ByteLRU[str] = ByteLRU(10)
+    cache.put("a", "A", 4)
+    cache.put("b", "B", 4)
+    assert cache.get("a") == "A"
+    cache.put("c", "C", 4)
+    assert (cache.get("a"), cache.get("b"), cache.get("c")) == ("A", None, "C")
+    cache.put("c", "CC", 6)
+    assert (cache.get("c"), len(cache)) == ("CC", 2)
+    cache.put("huge", "H", 99)
+    assert (cache.get("huge"), len(cache)) == ("H", 1)
