@@ -47,15 +47,6 @@ class Context:
             self.prefilled += embeds.shape[1]
             return self._network.lm_head(out.last_hidden_state[0, -1]).float()
 
-    def mark(self) -> tuple[int, int]:
-        """A place to come back to with `rewind`."""
-        return self.length, self._next
-
-    def rewind(self, mark: tuple[int, int]) -> None:
-        """Forget everything after a mark."""
-        length, self._next = mark
-        self._cache.crop(length)
-
     def _inputs(self, parts: Sequence[Part]) -> tuple[Any, Any]:
         """Embeddings (1, length, hidden) and positions (3, 1, length) of the parts."""
         import torch

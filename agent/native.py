@@ -111,7 +111,7 @@ class NativeSession:
     ) -> Acted:
         """Decode one turn under the grammar mask.
 
-        Raises ActionError when `max_new_tokens` cuts an action short; the session then forgets the turn.
+        Raises ActionError when `max_new_tokens` cuts an action short; what was decoded stays in the context.
         """
         return await asyncio.to_thread(self._act, tools, max_new_tokens, on_text)
 
@@ -127,20 +127,17 @@ class NativeSession:
     def _act(
         self, tools: Sequence[PerceptionKind], limit: int, on_text: Callable[[str], None] | None
     ) -> Acted:
-        mark = self._context.mark()
         decoded = decode(
             self._context, self._logits, self._model.vocabulary, tools,
             found_objects(self._items), limit, _Streamer(self._model, on_text) if on_text else None,
         )  # fmt: skip
         self._emitted += len(decoded.tokens)
         text = self._model.tokenizer.decode(decoded.tokens, skip_special_tokens=True)
-        try:
-            actions = parse(text)
-        except ActionError:
-            self._context.rewind(mark)
-            raise
         turn = Acted(
-            text=text, tokens=decoded.tokens, actions=actions, confidence=decoded.confidence
+            text=text,
+            tokens=decoded.tokens,
+            actions=parse(text),
+            confidence=decoded.confidence,
         )
         self._items.append(turn)
         return turn
@@ -152,7 +149,7 @@ class NativeSession:
         """The whole transcript as one stretch of context."""
         model = self._model
         before, after = opening(self._asked, model.system)
-        parts = [
+        parts: list[Part] = [
             [*model.ids(before), *model.ids("<|vision_start|>")],
             model.first_look(self._asked.image, self._sight),
             [*model.ids("<|vision_end|>"), *model.ids(after)],

@@ -38,7 +38,7 @@ class Acted(_Frozen):
     """The token ids, when the model has any: replayed exactly when a session is rebuilt."""
     actions: tuple[Action, ...] = ()
     confidence: float | None = None
-    """Probability of the answer's tokens under the model; None when the model gives none."""
+    """Probability, under the model, of the turn's least certain token; None when the model gives none."""
 
 
 class Observed(_Frozen):

@@ -55,7 +55,8 @@ class VisionEncoder:
         with torch.inference_mode():
             out = self._tower(inputs["pixel_values"].to(self._device), grid_thw=grid.to(self._device))
         frames, rows, columns = (int(n) for n in grid[0])
-        return Encoded(out.pooler_output.float().cpu().numpy(), (frames, rows, columns))
+        values: NDArray[np.float32] = out.pooler_output.float().cpu().numpy()
+        return Encoded(values, (frames, rows, columns))
 
 
 def processor_of(folder: Path) -> Any:

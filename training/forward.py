@@ -21,7 +21,8 @@ def rotations(
     return both.cos(), both.sin()
 
 
-def _turn(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+def turned(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+    """Rotate the last dimension by the given cosines and sines."""
     low, high = x.chunk(2, dim=-1)
     return x * cos + torch.cat([-high, low], dim=-1) * sin
 
@@ -42,8 +43,10 @@ def _attend(
         out = functional.linear(x, linear.weight.to(x.dtype), linear.bias.to(x.dtype))
         return out.view(rows, length, -1, head).transpose(1, 2)
 
-    q, k = _turn(heads(attention.q_proj), cos, sin), _turn(heads(attention.k_proj), cos, sin)
-    mixed = functional.scaled_dot_product_attention(q, k, heads(attention.v_proj), attn_mask=bias)
+    q, k = turned(heads(attention.q_proj), cos, sin), turned(heads(attention.k_proj), cos, sin)
+    # Written out: the fused kernel's backward pass is several times slower here at these lengths.
+    weights = functional.softmax(q @ k.transpose(-1, -2) * head**-0.5 + bias, dim=-1)
+    mixed = weights @ heads(attention.v_proj)
     mixed = mixed.transpose(1, 2).reshape(rows, length, width)
     return functional.linear(mixed, attention.o_proj.weight.to(x.dtype))
 

@@ -1,0 +1,123 @@
+"""Windows on rendered scenes: what the vision tower sees, and what it should be able to say of every cell."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foveal.evals.tabletop import COLOURS, SHAPES
+from foveal.training.scenes import SIDE, Scenes
+from foveal.training.sizes import PIXELS
+from foveal.training.tower import CELL
+
+Window = tuple[int, int, int, int]
+"""Left, top, right, bottom in pixels of a cached (letterboxed) scene."""
+
+
+@dataclass(frozen=True)
+class Glimpses:
+    """Pictures of one size with labels per merged cell; 0 stands for nothing."""
+
+    images: NDArray[np.uint8]
+    """(pictures, height, width, 3)"""
+    colours: NDArray[np.int64]
+    """(pictures, cells): 1 + index in COLOURS"""
+    shapes: NDArray[np.int64]
+    """(pictures, cells): 1 + index in SHAPES"""
+    grid: tuple[int, int]
+    """Rows and columns of cells."""
+
+
+def grid_of(width: int, height: int) -> tuple[int, int]:
+    """Rows and columns of merged cells that serving gives a picture of this size."""
+    from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
+
+    high, wide = smart_resize(height, width, CELL, min_pixels=PIXELS, max_pixels=PIXELS)
+    return high // CELL, wide // CELL
+
+
+def content(scenes: Scenes, number: int) -> Window:
+    """The part of a cached scene that is picture."""
+    x0, y0, x1, y1 = (round(float(v) * SIDE) for v in scenes.content[number])
+    return x0, y0, x1, y1
+
+
+def picture(image: NDArray[np.uint8], window: Window, grid: tuple[int, int]) -> NDArray[np.uint8]:
+    """A window scaled to a grid: (28 rows, 28 columns, 3)."""
+    import cv2
+
+    x0, y0, x1, y1 = window
+    size = (grid[1] * CELL, grid[0] * CELL)
+    shrinks = (x1 - x0) > size[0]
+    mode = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(image[y0:y1, x0:x1], size, interpolation=mode))
+
+
+def labels(
+    scenes: Scenes, number: int, window: Window, grid: tuple[int, int]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Colour and shape of the thing that fills most of each cell, if any fills a fifth: two (cells,) arrays."""
+    x0, y0, x1, y1 = window
+    rows, columns = grid
+    fine = 6
+    ys = (np.linspace(y0, y1, rows * fine, endpoint=False) + (y1 - y0) / (2 * rows * fine)).astype(int)
+    xs = (np.linspace(x0, x1, columns * fine, endpoint=False) + (x1 - x0) / (2 * columns * fine)).astype(int)
+    instances = np.asarray(scenes.instances[number])[ys[:, None], xs[None]]
+    cells = instances.reshape(rows, fine, columns, fine).transpose(0, 2, 1, 3).reshape(-1, fine * fine)
+    counts = np.stack([(cells == j + 1).sum(1) for j in range(scenes.things.shape[1])], axis=1)
+    best = counts.argmax(1)
+    names = np.where(counts.max(1) >= fine * fine / 5, scenes.things["name"][number][best].astype(np.int64), -1)
+    return (
+        np.where(names >= 0, names // len(SHAPES) + 1, 0),
+        np.where(names >= 0, names % len(SHAPES) + 1, 0),
+    )
+
+
+def close_up(scenes: Scenes, number: int, rng: np.random.Generator) -> Window:
+    """A window around one thing, a little larger than it, as a look shows it."""
+    things = scenes.things[number]
+    thing = things[rng.integers((things["name"] >= 0).sum())]
+    x0, y0, x1, y1 = (float(v) for v in thing["box"])
+    left, top, right, bottom = content(scenes, number)
+    half_width = max((x1 - x0) * rng.uniform(0.6, 0.9), 12)
+    half_height = max((y1 - y0) * rng.uniform(0.6, 0.9), 12)
+    x, y = (x0 + x1) / 2, (y0 + y1) / 2
+    return (
+        int(max(left, min(x - half_width, right - 24))), int(max(top, min(y - half_height, bottom - 24))),
+        int(min(right, max(x + half_width, left + 24))), int(min(bottom, max(y + half_height, top + 24))),
+    )  # fmt: skip
+
+
+def stream(scenes: Scenes, rng: np.random.Generator, batch: int) -> Iterator[Glimpses]:
+    """Endless batches, half whole pictures and half close-ups, each of one grid."""
+    waiting: dict[tuple[int, int], list[tuple[int, Window]]] = {}
+    while True:
+        number = int(rng.integers(len(scenes)))
+        window = content(scenes, number) if rng.random() < 0.5 else close_up(scenes, number, rng)
+        grid = grid_of(window[2] - window[0], window[3] - window[1])
+        if min(grid) < 4:  # too long and thin to be worth a batch of its own
+            continue
+        queue = waiting.setdefault(grid, [])
+        queue.append((number, window))
+        if len(queue) == batch:
+            yield _gathered(scenes, waiting.pop(grid), grid, rng)
+
+
+def _gathered(
+    scenes: Scenes, chosen: list[tuple[int, Window]], grid: tuple[int, int], rng: np.random.Generator
+) -> Glimpses:
+    images = np.stack([picture(scenes.images[n], w, grid) for n, w in chosen])
+    pairs = [labels(scenes, n, w, grid) for n, w in chosen]
+    colours, shapes = (np.stack(column) for column in zip(*pairs, strict=True))
+    if rng.random() < 0.5:  # mirrored
+        images = np.ascontiguousarray(images[:, :, ::-1])
+        colours, shapes = (
+            a.reshape(-1, *grid)[:, :, ::-1].reshape(len(a), -1) for a in (colours, shapes)
+        )
+    gain = rng.uniform(0.85, 1.15, (len(images), 1, 1, 1))
+    images = np.clip(images * gain, 0, 255).astype(np.uint8)
+    return Glimpses(images, np.ascontiguousarray(colours), np.ascontiguousarray(shapes), grid)
+
+
+__all__ = ["COLOURS", "SHAPES", "Glimpses", "close_up", "content", "grid_of", "labels", "picture", "stream"]
