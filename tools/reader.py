@@ -17,9 +17,12 @@ from foveal.tools.extras import needs
 
 MARGIN = 0.1
 """Of the target's size, on every side: letters at its edge stay whole."""
-SMALL = 320
-"""Crops whose shorter side has fewer pixels are enlarged towards this, at most ENLARGE times."""
+SMALL_CROP, SMALL_IMAGE = 256, 512
+"""Pixels that the shorter side is enlarged to, at most ENLARGE times: six times as fast as RapidOCR's own 736
+on crops, and as exact on signs."""
 ENLARGE = 4.0
+OPTIONS = {"Global.log_level": "critical", "Det.limit_side_len": 32}
+"""No messages, and no enlarging by RapidOCR itself."""
 LONGEST = 1600
 """Pixels that enlarging stops at."""
 THINNEST = 4
@@ -41,7 +44,7 @@ class Reader:
             import rapidocr
 
             models = Path(rapidocr.__file__).parent / "models"
-            engine = rapidocr.RapidOCR(params={"Global.log_level": "critical", **_weights(models)})
+            engine = rapidocr.RapidOCR(params=OPTIONS | _weights(models))
         return cls(engine)
 
     def warm_up(self) -> None:
@@ -56,14 +59,16 @@ class Reader:
         if not isinstance(request.action, Read) or len(request.marks) > 1:
             raise TypeError(f"the reader needs at most one target to read, got {request.action!r}")
         height, width = request.pixels.shape[:2]
-        area = (0, 0, width, height)
         if request.marks:
             area = grown(request.marks[0].box.xyxy, width, height, MARGIN)
-        return Reply(Recognised(lines=tuple(in_reading_order(self._lines(request, area)))))
+            lines = self._lines(request, area, SMALL_CROP)
+        else:
+            lines = self._lines(request, (0, 0, width, height), SMALL_IMAGE)
+        return Reply(Recognised(lines=tuple(in_reading_order(lines))))
 
-    def _lines(self, request: Request, area: tuple[int, int, int, int]) -> list[Line]:
+    def _lines(self, request: Request, area: tuple[int, int, int, int], small: int) -> list[Line]:
         x0, y0, x1, y1 = area
-        crop, scale = _enlarged(request.pixels[y0:y1, x0:x1])
+        crop, scale = _enlarged(request.pixels[y0:y1, x0:x1], small)
         found = self._engine(np.ascontiguousarray(crop[:, :, ::-1]))  # RapidOCR expects BGR
         if found.boxes is None or found.txts is None:
             return []
@@ -96,10 +101,10 @@ def _middle(line: Line) -> float:
     return (line.box.xyxy[1] + line.box.xyxy[3]) / 2
 
 
-def _enlarged(crop: Pixels) -> tuple[Pixels, float]:
+def _enlarged(crop: Pixels, small: int) -> tuple[Pixels, float]:
     """The crop as the recogniser likes it, and how many of its pixels stand for one of the crop's."""
     height, width = crop.shape[:2]
-    scale = min(SMALL / min(height, width), ENLARGE, LONGEST / max(height, width))
+    scale = min(small / min(height, width), ENLARGE, LONGEST / max(height, width))
     if scale > 1:
         size = (max(round(width * scale), 1), max(round(height * scale), 1))
         crop = np.asarray(Image.fromarray(crop).resize(size, Image.Resampling.BICUBIC))
