@@ -23,41 +23,54 @@ class Sample:
     boxes: NDArray[np.float32]
 
 
-def move(scenes: Scenes, row: int, side: int, rng: np.random.Generator) -> Sample:
-    """The scene scaled, shifted and perhaps mirrored; one time in four just as it is served."""
-    import cv2
+@dataclass(frozen=True)
+class Move:
+    """Where a letterboxed picture goes: scaled by `zoom`, mirrored where `sign` is -1, its middle at `middle`."""
 
-    still = rng.random() < 0.25
-    zoom = side / SIDE * (1.0 if still else rng.uniform(0.8, 1.25))
-    sign = -1.0 if rng.random() < 0.5 else 1.0
-    shift = np.zeros(2) if still else rng.uniform(-0.1, 0.1, 2) * side
-    # Pixel centres lie at +0.5, so the middle of the picture, not pixel (0, 0), stays where it is.
-    middle = side / 2 + shift
-    matrix = np.array(
-        [
-            [sign * zoom, 0, middle[0] - sign * zoom * (SIDE - 1) / 2 - 0.5],
-            [0, zoom, middle[1] - zoom * (SIDE - 1) / 2 - 0.5],
-        ]
-    )
-    image = cv2.warpAffine(
-        scenes.images[row],
-        matrix,
-        (side, side),
-        flags=cv2.INTER_LINEAR,
-        borderValue=(GREY, GREY, GREY),
-    )
+    side: int
+    zoom: float
+    sign: float
+    middle: NDArray[np.float64]
+
+    @classmethod
+    def draw(cls, side: int, rng: np.random.Generator) -> "Move":
+        """Any small move; one time in four none, as when serving, but for the mirror."""
+        still = rng.random() < 0.25
+        zoom = side / SIDE * (1.0 if still else rng.uniform(0.8, 1.25))
+        sign = -1.0 if rng.random() < 0.5 else 1.0
+        shift = np.zeros(2) if still else rng.uniform(-0.1, 0.1, 2) * side
+        return cls(side, zoom, sign, side / 2 + shift)
+
+    def picture(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """SIDE x SIDE x 3 to side x side x 3."""
+        import cv2
+
+        # Pixel centres lie at +0.5, so it is the middle of the picture that is mapped, not pixel (0, 0).
+        x, y = self.middle - np.array([self.sign, 1]) * self.zoom * (SIDE - 1) / 2 - 0.5
+        matrix = np.array([[self.sign * self.zoom, 0, x], [0, self.zoom, y]])
+        size, grey = (self.side, self.side), (GREY, GREY, GREY)
+        moved = cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR, borderValue=grey)
+        return np.asarray(moved, dtype=np.uint8)
+
+    def boxes(self, boxes: NDArray[np.float32]) -> NDArray[np.float64]:
+        """n x 4, xyxy; may reach out of the frame."""
+        x = self.middle[0] + self.sign * self.zoom * (
+            boxes[:, [0, 2]].astype(np.float64) - SIDE / 2
+        )
+        y = self.middle[1] + self.zoom * (boxes[:, [1, 3]].astype(np.float64) - SIDE / 2)
+        return np.stack([x.min(axis=1), y[:, 0], x.max(axis=1), y[:, 1]], axis=1)
+
+
+def move(scenes: Scenes, row: int, side: int, rng: np.random.Generator) -> Sample:
+    """The scene scaled, shifted and perhaps mirrored, at `side` pixels."""
+    drawn = Move.draw(side, rng)
     things = scenes.things[row]
     things = things[things["name"] >= 0]
-    x = middle[0] + sign * zoom * (things["box"][:, [0, 2]] - SIDE / 2)
-    y = middle[1] + zoom * (things["box"][:, [1, 3]] - SIDE / 2)
-    whole = np.stack([x.min(axis=1), y[:, 0], x.max(axis=1), y[:, 1]], axis=1)
+    whole = drawn.boxes(things["box"])
     boxes = whole.clip(0, side)
     keep = _area(boxes) > REMAINS * _area(whole)
-    return Sample(
-        np.asarray(image, dtype=np.uint8),
-        things["name"][keep].astype(np.int64),
-        boxes[keep].astype(np.float32),
-    )
+    names = things["name"][keep].astype(np.int64)
+    return Sample(drawn.picture(scenes.images[row]), names, boxes[keep].astype(np.float32))
 
 
 def _area(boxes: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -56,7 +56,7 @@ class DepthOptions(Options):
     """Defaults are what the embedded weights were made with."""
 
     out: Path = Path("runs/depth")
-    minutes: float = 12.0
+    minutes: float = 15.0
     rate: float = 1e-3
     clip: float = 1.0
     weight: float = 6.0

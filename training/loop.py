@@ -33,7 +33,7 @@ class Options(BaseModel):
     """Folder for the weights, the checkpoint and the log."""
     scenes: Path = CACHE
     """Folder of rendered scenes; missing ones are rendered first."""
-    count: int = Field(default=8000, gt=0)
+    count: int = Field(default=4000, gt=0)
     """Scenes to train on."""
     minutes: float = Field(default=30.0, gt=0)
     """Budget of wall-clock time, all resumed parts together."""

@@ -4,7 +4,7 @@ A scene is rendered at the sizes users bring, then letterboxed to a square of SI
 detector does when it serves, so what is learnt here is what is seen there. Depth is kept at DEPTH_SIDE
 pixels.
 
-    python -m foveal.training.scenes --count 8000 --folder .scenes_cache
+    python -m foveal.training.scenes --count 4000 --folder .scenes_cache
 """
 
 import argparse
@@ -163,7 +163,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m foveal.training.scenes", description=main.__doc__
     )
-    parser.add_argument("--count", type=int, default=8000)
+    parser.add_argument("--count", type=int, default=4000)
     parser.add_argument("--folder", type=Path, default=CACHE)
     chosen = parser.parse_args(arguments)
     build(chosen.folder, chosen.count)

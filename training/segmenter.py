@@ -44,11 +44,18 @@ CONFIG: dict[str, Any] = {
 """What segmenter.json holds."""
 
 
+Framed = tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.float64]]
+"""Picture (h x w x 3), masks of n things (n x SIDE x SIDE, aligned top left), boxes in its pixels (n x 4, xyxy)."""
+
+Prompts = dict[str, Any]
+"""The `points` and `boxes` that a prompt encoder takes; one of them is None."""
+
+
 class SegmenterOptions(Options):
     """Defaults are what the embedded weights were made with."""
 
     out: Path = Path("runs/segmenter")
-    minutes: float = 15.0
+    minutes: float = 18.0
     rate: float = 1e-3
     clip: float = 1.0
     batch: int = 8
@@ -82,7 +89,7 @@ class Segmentation:
         guesses = torch.cat([guess[:, 0] for _, guess in answers]).float()
         return _losses(logits, guesses, torch.cat([truth for _, _, truth in asked]))
 
-    def _decode(self, embedding: Tensor, prompts: dict[str, Any]) -> tuple[Tensor, Tensor]:
+    def _decode(self, embedding: Tensor, prompts: Prompts) -> tuple[Tensor, Tensor]:
         sparse, dense = self.model.prompt_encoder(masks=None, **prompts)
         masks, guesses = self.model.mask_decoder(
             image_embeddings=embedding,
@@ -93,32 +100,32 @@ class Segmentation:
         )
         return masks, guesses
 
-    def _sample(self, row: int, rng: np.random.Generator) -> tuple[Tensor, dict[str, Any], Tensor]:
+    def _sample(self, row: int, rng: np.random.Generator) -> tuple[Tensor, Prompts, Tensor]:
         """Picture (3 x h x w, 0..255), prompts in its pixels, covered shares (n x cells x cells, 0..1)."""
+        pixels, masks, boxes = self._framed(row, rng)
+        if rng.random() < 0.5:
+            pixels, masks, boxes = _mirrored(pixels, masks, boxes)
+        if rng.random() < self.options.points:
+            prompts = point_prompts(masks, self.side, rng)
+        else:
+            prompts = box_prompts(boxes, pixels.shape[:2], rng)
+        shares = torch.from_numpy(masks[None].astype(np.float32))
+        truth = functional.interpolate(shares, (self.cells, self.cells), mode="area")[0]
+        return torch.from_numpy(pixels.copy()).permute(2, 0, 1).float(), prompts, truth
+
+    def _framed(self, row: int, rng: np.random.Generator) -> Framed:
         x0, y0, x1, y1 = np.round(self.scenes.content[row] * SIDE).astype(int)
         scale = self.side / SIDE
         size = (round((x1 - x0) * scale), round((y1 - y0) * scale))
-        picture = Image.fromarray(self.scenes.images[row][y0:y1, x0:x1]).resize(
-            size, Image.Resampling.BILINEAR
-        )
-        pixels = recolour(np.asarray(picture), rng)
+        picture = Image.fromarray(self.scenes.images[row][y0:y1, x0:x1])
+        pixels = recolour(np.asarray(picture.resize(size, Image.Resampling.BILINEAR)), rng)
+        things = self.scenes.things[row]
+        chosen = rng.permutation(np.flatnonzero(things["name"] >= 0))[: self.options.prompts]
         instances = np.zeros((SIDE, SIDE), dtype=np.uint8)
         instances[: y1 - y0, : x1 - x0] = self.scenes.instances[row][y0:y1, x0:x1]
-        things = np.flatnonzero(self.scenes.things[row]["name"] >= 0)
-        chosen = rng.permutation(things)[: self.options.prompts]
         masks = instances[None] == (chosen + 1)[:, None, None].astype(np.uint8)
-        boxes = (self.scenes.things[row]["box"][chosen] - np.array([x0, y0, x0, y0])) * scale
-        if rng.random() < 0.5:
-            # Mirrored within the picture's own width: the padding stays on the right.
-            pixels = pixels[:, ::-1]
-            masks[:, :, : x1 - x0] = masks[:, :, : x1 - x0][:, :, ::-1]
-            boxes[:, [0, 2]] = size[0] - boxes[:, [2, 0]]
-        points = rng.random() < self.options.points
-        prompts = _points(masks, scale, rng) if points else _boxes(boxes, size, rng)
-        truth = functional.interpolate(
-            torch.from_numpy(masks[None].astype(np.float32)), (self.cells, self.cells), mode="area"
-        )[0]
-        return torch.from_numpy(pixels.copy()).permute(2, 0, 1).float(), prompts, truth
+        boxes = (things["box"][chosen] - np.array([x0, y0, x0, y0])) * scale
+        return pixels, masks, boxes.astype(np.float64)
 
     def export(self, model: Any, out: Path) -> None:
         import json
@@ -127,28 +134,39 @@ class Segmentation:
         (out / "segmenter.json").write_text(json.dumps(CONFIG, indent=2) + "\n", encoding="utf-8")
 
 
-def _boxes(
-    boxes: NDArray[np.float32], size: tuple[int, int], rng: np.random.Generator
-) -> dict[str, Tensor | None]:
+def _mirrored(
+    pixels: NDArray[np.uint8], masks: NDArray[np.bool_], boxes: NDArray[np.float64]
+) -> Framed:
+    """Mirrored within the picture's own width, so that the padding stays on the right."""
+    width = pixels.shape[1]
+    wide = round(width * SIDE / CONFIG["image_size"])
+    masks[:, :, :wide] = masks[:, :, :wide][:, :, ::-1].copy()
+    x0, y0, x1, y1 = boxes.T
+    return pixels[:, ::-1], masks, np.stack([width - x1, y0, width - x0, y1], axis=1)
+
+
+def box_prompts(
+    boxes: NDArray[np.float64], shape: tuple[int, ...], rng: np.random.Generator
+) -> Prompts:
     """Boxes with edges a little off, as a detector's are; one in eight far too large, as a grid region is."""
     extent = boxes[:, 2:] - boxes[:, :2]
     spread = np.concatenate([extent, extent], axis=1)
     off = rng.normal(0, 0.04, boxes.shape).clip(-0.12, 0.12) * spread
     loose = rng.random((len(boxes), 1)) < 0.125
     off = np.where(loose, rng.uniform(0.0, 0.5, boxes.shape) * spread * [-1, -1, 1, 1], off)
-    limits = np.array([*size, *size], dtype=np.float64)
+    limits = np.array([shape[1], shape[0]] * 2)
     return {"points": None, "boxes": torch.from_numpy((boxes + off).clip(0, limits)).float()}
 
 
-def _points(masks: NDArray[np.bool_], scale: float, rng: np.random.Generator) -> dict[str, Any]:
+def point_prompts(masks: NDArray[np.bool_], side: int, rng: np.random.Generator) -> Prompts:
     """One point on each thing, anywhere."""
     spots = []
     for mask in masks:
         rows, columns = np.nonzero(mask)
         pick = rng.integers(len(rows))
-        spots.append([(columns[pick] + 0.5) * scale, (rows[pick] + 0.5) * scale])
-    coordinates = torch.tensor(np.array(spots), dtype=torch.float32)[:, None]
-    return {"points": (coordinates, torch.ones(len(spots), 1, dtype=torch.int)), "boxes": None}
+        spots.append([columns[pick] + 0.5, rows[pick] + 0.5])
+    places = torch.tensor(np.array(spots) * side / SIDE, dtype=torch.float32)[:, None]
+    return {"points": (places, torch.ones(len(spots), 1, dtype=torch.int)), "boxes": None}
 
 
 def _losses(logits: Tensor, guesses: Tensor, truth: Tensor) -> tuple[Tensor, Numbers]:
