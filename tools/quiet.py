@@ -1,4 +1,4 @@
-"""Ultralytics without its side effects: no settings file, no network, no changed thread counts or printing."""
+"""Ultralytics without its side effects: no settings file, no network, no patched libraries."""
 
 import os
 import tempfile
@@ -14,17 +14,18 @@ def import_ultralytics() -> None:
     """Import ultralytics once, quietly; what the user has set in the environment wins."""
     import numpy as np
     import torch  # first: ultralytics sets OMP_NUM_THREADS, which torch reads when it starts
+    from PIL import Image
 
     with _ONCE, _restored_environment(), tempfile.TemporaryDirectory() as folder:
         for name, value in {**_SWITCHES, "YOLO_CONFIG_DIR": folder}.items():
             os.environ.setdefault(name, value)
-        printing, save = np.get_printoptions(), torch.save
+        printing, save, opener = np.get_printoptions(), torch.save, Image.open
         import ultralytics.nn.tasks
         import ultralytics.utils
 
         dict.__setitem__(ultralytics.utils.SETTINGS, "sync", False)
         np.set_printoptions(**printing)
-        torch.save = save
+        torch.save, Image.open = save, opener  # its `open` installs a decoder for what is no image
         torch.set_printoptions(profile="default")
 
 

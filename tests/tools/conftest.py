@@ -45,7 +45,7 @@ DEPTH = {
         "depth_estimation_type": "metric", "max_depth": 1,
     },
 }  # fmt: skip
-VISION = {
+VISION: dict[str, Any] = {
     "depth": 2, "embed_dim": 32, "hidden_size": 16, "num_heads": 2, "mlp_ratio": 2, "patch_size": 14,
     "spatial_merge_size": 2, "temporal_patch_size": 2,
 }  # fmt: skip
@@ -93,13 +93,14 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def write_tower(folder: Path) -> None:
     """The part of a Qwen2-VL that the encoder reads."""
     from transformers import Qwen2VLConfig
+    from transformers.models.qwen2_vl.configuration_qwen2_vl import Qwen2VLVisionConfig
     from transformers.models.qwen2_vl.modeling_qwen2_vl import Qwen2VisionTransformerPretrainedModel
 
     from foveal.tools.weights import save_state
 
-    config = Qwen2VLConfig(vision_config=VISION)
-    config.save_pretrained(folder)
-    state = Qwen2VisionTransformerPretrainedModel(config.vision_config).state_dict()
+    Qwen2VLConfig(vision_config=VISION).save_pretrained(folder)
+    tower = Qwen2VisionTransformerPretrainedModel(Qwen2VLVisionConfig(**VISION))
+    state = tower.state_dict()
     save_state({f"model.visual.{k}": v for k, v in state.items()}, folder / "model.safetensors")
 
 

@@ -147,11 +147,12 @@ async def test_the_real_specialists_answer_alike_on_both_carriers(
     }
     dispatcher, image = open_dispatcher(crew), store.put(photo)
     inline = InlineDispatcher(store, crew)
-    for action, marks in [
+    asked: list[tuple[Detect | Segment | Depth, list[Mark]]] = [
         (Detect(phrase="things"), []),
         (segment, [mark_on(image)]),
         (Depth(targets=(Object(index=1),)), [mark_on(image)]),
-    ]:
+    ]
+    for action, marks in asked:
         one = await dispatcher.dispatch(action, image, marks)
         assert one == await inline.dispatch(action, image, marks)
     await inline.close()

@@ -81,6 +81,8 @@ def test_an_image_is_encoded_once(segmenter: Segmenter, ask: Callable[..., Reply
     ask(image="b")
     assert segmenter.encoded == 2
     again = ask()
+    assert first.mask is not None
+    assert again.mask is not None
     assert np.array_equal(first.mask, again.mask)
 
 

@@ -11,12 +11,13 @@ import pytest
 
 from foveal.agent.actions import PERCEPTIONS
 from foveal.agent.errors import SetupError
+from foveal.tools.base import Specialist
 from foveal.tools.cache import ByteLRU
 from foveal.tools.catalogue import embedded, specialist_for
 from foveal.tools.depth import DepthEstimator
 from foveal.tools.detector import Detector
-from foveal.tools.encoder import Encoder
 from foveal.tools.dispatch import load as make
+from foveal.tools.encoder import Encoder
 from foveal.tools.extras import needs
 from foveal.tools.reader import Reader
 from foveal.tools.segmenter import Segmenter
@@ -71,12 +72,15 @@ def test_nothing_heavy_is_imported_until_used() -> None:
 def test_ultralytics_leaves_the_machine_as_it_was(tmp_path: Path) -> None:
     code = """
 import os, numpy, torch
-before, threads, save = dict(os.environ), torch.get_num_threads(), torch.save
+from PIL import Image
+before, threads = dict(os.environ), torch.get_num_threads()
+save, opener = torch.save, Image.open
 from foveal.tools.quiet import import_ultralytics
 import_ultralytics()
 import ultralytics.utils
 assert dict(os.environ) == before, set(os.environ) ^ set(before)
 assert torch.get_num_threads() == threads and torch.save is save
+assert Image.open is opener
 assert not ultralytics.utils.SETTINGS["sync"] and not ultralytics.utils.ONLINE
 assert repr(numpy.array([0.5])) == "array([0.5])"
 """
@@ -84,7 +88,8 @@ assert repr(numpy.array([0.5])) == "array([0.5])"
     assert list(tmp_path.rglob("*")) == []
 
 
-MISSING: list[tuple[str, str, Callable[[Path], object]]] = [
+Load = Callable[[Path], Specialist]
+MISSING: list[tuple[str, str, Load]] = [
     ("ultralytics", "detector", Detector.from_folder),
     ("segment_anything", "segmenter", Segmenter.from_folder),
     ("transformers", "models", DepthEstimator.from_folder),
@@ -95,7 +100,7 @@ MISSING: list[tuple[str, str, Callable[[Path], object]]] = [
 
 @pytest.mark.parametrize(("library", "extra", "load"), MISSING)
 def test_a_missing_extra_names_the_command(
-    library: str, extra: str, load: Callable[[Path], object], tiny_weights: Path,
+    library: str, extra: str, load: Load, tiny_weights: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     for name in [name for name in sys.modules if name.split(".")[0] == library]:
@@ -110,7 +115,7 @@ def test_a_missing_module_of_ours_is_a_bug() -> None:
         import foveal.nowhere  # type: ignore[import-not-found]  # noqa: F401
 
 
-FILES: list[tuple[str, Callable[[Path], object]]] = [
+FILES: list[tuple[str, Load]] = [
     ("detector.safetensors", Detector.from_folder),
     ("segmenter.safetensors", Segmenter.from_folder),
     ("depth.safetensors", DepthEstimator.from_folder),
@@ -122,7 +127,7 @@ FILES: list[tuple[str, Callable[[Path], object]]] = [
 
 @pytest.mark.parametrize(("name", "load"), FILES)
 def test_damaged_and_missing_weights_are_for_the_user(
-    name: str, load: Callable[[Path], object], tiny_weights: Path, tmp_path: Path
+    name: str, load: Load, tiny_weights: Path, tmp_path: Path
 ) -> None:
     for path in tiny_weights.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
