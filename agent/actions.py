@@ -2,7 +2,14 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 GRID = 8
 """Regions are given on a GRID x GRID raster of equal cells over the original image."""
@@ -64,11 +71,25 @@ class Reencode(_Frozen):
     encoder: Encoder
 
 
+def _plain(phrase: str) -> str:
+    if "<|" in phrase:
+        raise ValueError("a phrase is plain words, without '<|'")
+    return phrase
+
+
+Phrase = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+    AfterValidator(_plain),
+]
+"""A noun phrase, as it can stand between two special tokens."""
+
+
 class Detect(_Frozen):
     """Find everything that fits a phrase; several phrases are separated by " . "."""
 
     kind: Literal["detect"] = "detect"
-    phrase: Annotated[str, Field(min_length=1, max_length=200)]
+    phrase: Phrase
 
 
 class Segment(_Frozen):

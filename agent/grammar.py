@@ -5,7 +5,7 @@ the Visual Perception Token paper (arXiv 2502.17425), to the token.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -81,10 +81,16 @@ PERCEPTION_TOKENS: tuple[str, ...] = (*ACTION_TOKENS, *X_TOKENS, *Y_TOKENS, *OBJ
 """Every token that the vocabulary adds to a language model's own."""
 
 _STARTS = {form.start: form for form in FORMS}
-_ENCODERS = {"<|clip_action|>": "clip", "<|detection_action|>": "detection", "<|seg_action|>": "seg"}
+_ENCODERS = {
+    "<|clip_action|>": "clip",
+    "<|detection_action|>": "detection",
+    "<|seg_action|>": "seg",
+}
 _SPLIT = re.compile("(" + "|".join(re.escape(t) for t in PERCEPTION_TOKENS) + ")")
-_POSITION = re.compile(r"<\|([xy])_(\d)\|>")
-_OBJECT = re.compile(r"<\|obj_(\d+)\|>")
+_COLUMNS = {token: index for index, token in enumerate(X_TOKENS)}
+_ROWS = {token: index for index, token in enumerate(Y_TOKENS)}
+_CELLS = frozenset((*X_TOKENS, *Y_TOKENS))
+_NUMBERS = {token: number for number, token in enumerate(OBJECT_TOKENS, start=1)}
 
 
 def render(action: Action) -> str:
@@ -121,6 +127,7 @@ def parse(text: str) -> tuple[Action, ...]:
     Cell tokens of a region may come in any order and number, as in the paper: the region spans their
     extremes. Text around actions is dropped. Raises ActionError naming the first thing that is malformed.
     """
+    text = text.encode("utf-8", "replace").decode("utf-8")  # half a surrogate pair is no text
     pieces = [piece for piece in _SPLIT.split(text) if piece]
     actions: list[Action] = []
     position = 0
@@ -131,14 +138,24 @@ def parse(text: str) -> tuple[Action, ...]:
             position += 1
             continue
         stop = _end_of(pieces, position, form)
-        actions.append(_action(form, pieces[position + 1 : stop]))
+        inside = [piece for piece in pieces[position + 1 : stop] if piece.strip()]
+        actions.append(_action(form, inside))
         position = stop + 1
     return tuple(actions) if actions else (Answer(text=text.strip()),)
 
 
 def _reject_stray(piece: str) -> None:
     if _SPLIT.fullmatch(piece):
-        raise ActionError(f"{piece!r} stands outside an action; start one, e.g. {FORMS[0].start}")
+        raise ActionError(f"{piece} stands outside an action; it belongs after {_home(piece)}")
+
+
+def _home(token: str) -> str:
+    """The start of the first kind of action in which a token may stand."""
+    for form in FORMS:
+        held = (form.objects and token in _NUMBERS) or (form.regions and token in _CELLS)
+        if held or token in (form.fixed, form.end):
+            return form.start
+    raise AssertionError(f"no form holds {token}")
 
 
 def _end_of(pieces: Sequence[str], start: int, form: Form) -> int:
@@ -154,8 +171,8 @@ def _action(form: Form, inside: Sequence[str]) -> Perception:
     try:
         return _build(form, inside)
     except ValidationError as error:
-        reason = error.errors()[0]["msg"]
-        raise ActionError(f"{form.kind} with {''.join(inside)!r}: {reason}") from None
+        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise ActionError(f"{form.kind} with {_quoted(inside)}: {reason}") from None
 
 
 def _build(form: Form, inside: Sequence[str]) -> Perception:
@@ -167,7 +184,7 @@ def _build(form: Form, inside: Sequence[str]) -> Perception:
         return Detect(phrase=_phrase(inside, form))
     targets = _targets(inside, form)
     if not form.least <= len(targets) <= form.most:
-        raise ActionError(f"{form.kind} takes {form.least} to {form.most} targets, got {len(targets)}")
+        raise ActionError(f"{_rule(form)}, got {len(targets)}")
     if form.kind == "depth":
         return Depth(targets=tuple(targets))
     if form.kind == "read":
@@ -176,42 +193,50 @@ def _build(form: Form, inside: Sequence[str]) -> Perception:
 
 
 def _phrase(inside: Sequence[str], form: Form) -> str:
-    phrase = "".join(inside).strip()
-    if len(inside) > 1 or not phrase:
-        raise ActionError(f"{form.kind} takes a phrase such as 'red cube', got {phrase!r}")
-    return phrase
+    if len(inside) != 1:
+        raise ActionError(f"{form.kind} takes a phrase such as 'red cube', got {_quoted(inside)}")
+    return inside[0]
 
 
 def _targets(inside: Sequence[str], form: Form) -> list[Region | Object]:
-    pieces = [piece for piece in inside if piece.strip()]
     found: list[Region | Object] = []
     cells: list[str] = []
-    for piece in pieces:
-        if form.objects and (match := _OBJECT.fullmatch(piece)):
-            found.append(Object(index=int(match[1])))
-        elif form.regions and _POSITION.fullmatch(piece):
+    for piece in inside:
+        if form.regions and piece in _CELLS:
             cells.append(piece)
+        elif form.objects and piece in _NUMBERS:
+            found += [*_regions(cells, form), Object(index=_NUMBERS[piece])]
+            cells = []
         else:
-            raise ActionError(f"{form.kind} cannot take {piece!r}")
-    return found + [_region(group) for group in _groups(cells, form)]
+            raise ActionError(f"{_rule(form)}, not {_quoted([piece])}")
+    return [*found, *_regions(cells, form)]
 
 
-def _groups(cells: list[str], form: Form) -> Iterable[list[str]]:
-    if not cells:
-        return []
-    if form.most == 1:
-        return [cells]
-    if len(cells) % 4:
+def _regions(cells: Sequence[str], form: Form) -> list[Region]:
+    """The regions that neighbouring cell tokens spell: one where only one may stand, else four tokens each."""
+    each = len(cells) if form.most == 1 else 4
+    if cells and len(cells) % each:
         raise ActionError(f"{form.kind} takes four cell tokens per region, got {len(cells)}")
-    return [cells[i : i + 4] for i in range(0, len(cells), 4)]
+    return [_region(cells[i : i + each]) for i in range(0, len(cells), each or 1)]
 
 
 def _region(cells: Sequence[str]) -> Region:
-    spans: dict[str, list[int]] = {"x": [], "y": []}
-    for cell in cells:
-        match = _POSITION.fullmatch(cell)
-        assert match is not None
-        spans[match[1]].append(int(match[2]))
-    if not (spans["x"] and spans["y"]):
+    xs = [_COLUMNS[cell] for cell in cells if cell in _COLUMNS]
+    ys = [_ROWS[cell] for cell in cells if cell in _ROWS]
+    if not (xs and ys):
         raise ActionError(f"a region needs x and y cells, got {''.join(cells)}")
-    return Region(x0=min(spans["x"]), y0=min(spans["y"]), x1=max(spans["x"]), y1=max(spans["y"]))
+    return Region(x0=min(xs), y0=min(ys), x1=max(xs), y1=max(ys))
+
+
+def _rule(form: Form) -> str:
+    """What may stand in an action, in words for the model."""
+    region = f"region such as {X_TOKENS[1]}{Y_TOKENS[1]}{X_TOKENS[3]}{Y_TOKENS[2]}"
+    target = f"object such as {OBJECT_TOKENS[0]}"
+    kinds = " or ".join([region] * form.regions + [target] * form.objects)
+    count = "one" if form.least == form.most else f"{form.least} to {form.most}"
+    return f"{form.start} takes {count} {kinds}"
+
+
+def _quoted(pieces: Sequence[str], limit: int = 60) -> str:
+    text = "".join(pieces)
+    return repr(text if len(text) <= limit else text[:limit] + "...")
