@@ -18,7 +18,7 @@ from foveal.agent.observations import (
     View,
 )
 from foveal.agent.regions import box_to_cells
-from foveal.agent.transcript import Asked, Injected, Noted
+from foveal.agent.transcript import Asked, Injected, Noted, Observed
 
 END = "<|im_end|>"
 USER = "<|im_start|>user\n"
@@ -46,7 +46,7 @@ def reply(items: Sequence[Injected], size: tuple[int, int]) -> list[Piece]:
         if number:
             pieces.append("\n")
         pieces += [plain(item.text)] if isinstance(item, Noted) else told(item.observation, size)
-    return [*pieces, ASSISTANT]
+    return [*pieces, *_extremes(items), ASSISTANT]
 
 
 def told(observation: Observation, size: tuple[int, int]) -> list[Piece]:
@@ -57,8 +57,8 @@ def told(observation: Observation, size: tuple[int, int]) -> list[Piece]:
         case Segmented():
             words = f"area {_named(observation.index, observation.label)}\n{_share(observation.share)}"
         case Ranged():
-            names = (_named(target.index, target.label) for target in observation.ranges)
-            words = "nearest first" + "".join(f"\n{name}" for name in names)
+            names = [_named(target.index, target.label) for target in observation.ranges]
+            words = "depth" + "".join(f"\n{line}" for line in _ends("near", names, "far"))
         case Recognised():
             text = " ".join(line.text for line in observation.lines)
             words = f"text\n{plain(text)[:READ_LIMIT]}" if text else "no text"
@@ -78,9 +78,31 @@ def plain(text: str) -> str:
     return text.replace("<|", "< |")
 
 
+def _extremes(items: Sequence[Injected]) -> list[Piece]:
+    """The largest and the smallest of several outlines in one turn."""
+    areas = [
+        item.observation
+        for item in items
+        if isinstance(item, Observed) and isinstance(item.observation, Segmented)
+    ]
+    if len(areas) < 2:
+        return []
+    ordered = sorted(areas, key=lambda segmented: -segmented.share)
+    names = [_named(segmented.index, segmented.label) for segmented in (ordered[0], ordered[-1])]
+    return ["".join(f"\n{line}" for line in _ends("larger", names, "smaller"))]
+
+
+def _ends(first: str, lines: list[str], last: str) -> list[str]:
+    """An ordered list with its two ends named: a small model looks a word up sooner than it counts lines."""
+    if len(lines) < 2:
+        return lines
+    return [f"{first} {lines[0]}", *lines[1:-1], f"{last} {lines[-1]}"]
+
+
 def _detected(detected: Detected, size: tuple[int, int]) -> str:
+    listed = [_listed(found, size) for found in detected.objects if found.index]
     words = f"found\n{len(detected.objects)}"
-    words += "".join(f"\n{_listed(found, size)}" for found in detected.objects if found.index)
+    words += "".join(f"\n{line}" for line in _ends("left", listed, "right"))
     return words + "".join(f"\nunknown {plain(phrase)}" for phrase in detected.unknown)
 
 

@@ -1,5 +1,6 @@
 """Dialogues as token ids, with a mark on every token that the model must learn to emit."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,13 +8,14 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from foveal.agent.dialogue import END, Piece, opening, reply
-from foveal.agent.observations import Box, View
+from foveal.agent.observations import Box, View, VisualTokens
+from foveal.agent.positions import Positions, text_positions, visual_positions
 from foveal.agent.transcript import Acted, Injected
 from foveal.training.corpus import IMAGE, Dialogue
 from foveal.training.tokenizer import SYSTEM
 
-GLIMPSE = 64
-"""Visual tokens of a whole square image: one per cell of the region grid."""
+Grid = Callable[[View], tuple[int, int]]
+"""Rows and columns of merged tokens that a view takes."""
 
 
 @dataclass(frozen=True)
@@ -22,23 +24,24 @@ class Sequence:
 
     ids: NDArray[np.int64]
     """(length,) token ids, image_pad where visual tokens go."""
+    positions: NDArray[np.int64]
+    """(3, length) time, height and width."""
     emitted: NDArray[np.bool_]
     """(length,) whether the model emits this token, so that it is supervised."""
-    views: tuple[tuple[int, tuple[float, float, float, float]], ...]
-    """Where each view's first visual token stands, and which pixels of the scene it shows."""
+    views: tuple[tuple[View, tuple[int, int]], ...] = ()
+    """Every view with its rows and columns of merged tokens, in reading order."""
+    shared: int = 0
+    """Tokens up to the end of the image, which dialogues about one image have in common."""
 
 
-def encode(run: Dialogue, tokenizer: Tokenizer, glimpse: int = 0, look: int = 0) -> Sequence:
-    """Tokens of a dialogue with `glimpse` visual tokens for the image and `look` for every later view.
-
-    With glimpse 0 the image is left out: text skills are trained without it.
-    """
-    writer = _Writer(tokenizer, glimpse, look)
+def encode(run: Dialogue, tokenizer: Tokenizer, grid: Grid | None = None) -> Sequence:
+    """Tokens of a dialogue; without `grid` images are left out, since text skills are trained without them."""
+    writer = _Writer(tokenizer, grid)
     before, after = opening(run.asked, SYSTEM)
     writer.inject([before])
-    if glimpse:
-        whole = Box(image=IMAGE, xyxy=(0.0, 0.0, *map(float, run.asked.size)))
-        writer.inject([View(role="whole", pixels=whole, source=whole)], count=glimpse)
+    whole = Box(image=IMAGE, xyxy=(0.0, 0.0, *map(float, run.asked.size)))
+    writer.inject([View(role="whole", pixels=whole, source=whole)])
+    shared = len(writer.ids)
     writer.inject([after])
     waiting: list[Injected] = []
     for item in run.items:
@@ -49,42 +52,55 @@ def encode(run: Dialogue, tokenizer: Tokenizer, glimpse: int = 0, look: int = 0)
             writer.inject(reply(waiting, run.asked.size), skip=END)
             waiting = []
         writer.emit(item.text)
-    return writer.done()
+    return writer.done(shared)
 
 
 class _Writer:
-    def __init__(self, tokenizer: Tokenizer, glimpse: int, look: int) -> None:
-        self.tokenizer, self.look = tokenizer, look
+    def __init__(self, tokenizer: Tokenizer, grid: Grid | None) -> None:
+        self.tokenizer, self.grid = tokenizer, grid
         self.ids: list[int] = []
         self.emitted: list[bool] = []
-        self.views: list[tuple[int, tuple[float, float, float, float]]] = []
-        start, end, pad = (
-            tokenizer.token_to_id(t)
-            for t in ("<|vision_start|>", "<|vision_end|>", "<|image_pad|>")
-        )
-        self.start, self.end, self.pad = start, end, pad
+        self.axes: Positions = ([], [], [])
+        self.views: list[tuple[View, tuple[int, int]]] = []
+        self._next = 0
 
-    def inject(self, pieces: list[Piece], skip: str = "", count: int | None = None) -> None:
+    def inject(self, pieces: list[Piece], skip: str = "") -> None:
         """Unsupervised tokens; `skip` is text the model has emitted itself."""
         for piece in pieces:
             if isinstance(piece, View):
-                self._view(piece, self.look if count is None else count)
+                self._view(piece)
                 continue
-            ids = self.tokenizer.encode(piece.removeprefix(skip), add_special_tokens=False).ids
-            self._add(ids, emitted=False)
+            self._text(self._encoded(piece.removeprefix(skip)), emitted=False)
             skip = ""
 
     def emit(self, text: str) -> None:
-        ids = self.tokenizer.encode(text, add_special_tokens=False).ids
-        self._add([*ids, self.tokenizer.token_to_id(END)], emitted=True)
+        self._text([*self._encoded(text), self.tokenizer.token_to_id(END)], emitted=True)
 
-    def done(self) -> Sequence:
-        return Sequence(np.array(self.ids), np.array(self.emitted), tuple(self.views))
+    def done(self, shared: int) -> Sequence:
+        return Sequence(
+            np.array(self.ids), np.array(self.axes), np.array(self.emitted), tuple(self.views), shared
+        )
 
-    def _view(self, view: View, count: int) -> None:
-        self.views.append((len(self.ids) + 1, view.pixels.xyxy))
-        self._add([self.start, *[self.pad] * count, self.end], emitted=False)
+    def _view(self, view: View) -> None:
+        if self.grid is None:
+            return
+        rows, columns = self.grid(view)
+        self.views.append((view, (rows, columns)))
+        tokens = VisualTokens(key="", grid=(1, 2 * rows, 2 * columns))
+        self._text(self._encoded("<|vision_start|>"), emitted=False)
+        places, self._next = visual_positions(tokens, self._next)
+        self._add(self._encoded("<|image_pad|>") * tokens.count, places, emitted=False)
+        self._text(self._encoded("<|vision_end|>"), emitted=False)
 
-    def _add(self, ids: list[int], emitted: bool) -> None:
+    def _encoded(self, text: str) -> list[int]:
+        return list(self.tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def _text(self, ids: list[int], emitted: bool) -> None:
+        places, self._next = text_positions(len(ids), self._next)
+        self._add(ids, places, emitted)
+
+    def _add(self, ids: list[int], places: Positions, emitted: bool) -> None:
         self.ids += ids
         self.emitted += [emitted] * len(ids)
+        for axis, place in zip(self.axes, places, strict=True):
+            axis += place

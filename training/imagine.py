@@ -13,7 +13,8 @@ from foveal.evals.words import sign_text
 from foveal.training import nouns
 
 SIZES = ((512, 512), (640, 480), (480, 640), (384, 512), (800, 600), (810, 1080))
-FAMILIES = ("count", "exist", "colour", "shape", "read", "nearer", "side", "larger")
+FAMILIES = ("count", "exist", "colour", "shape", "read", *("nearer", "side", "larger") * 3)
+"""Families to draw from; comparisons, which are learnt last, come more often."""
 
 
 def imagined(rng: np.random.Generator) -> Scene:
@@ -41,7 +42,7 @@ def _thing(number: int, width: int, height: int, rng: np.random.Generator) -> Th
 
 
 def ask(scene: Scene, rng: np.random.Generator) -> Question | None:
-    """One question about the scene: a family first, so that all are asked equally often."""
+    """One question about the scene: a family is drawn first, so that none depends on how often scenes allow it."""
     family = FAMILIES[rng.integers(len(FAMILIES))]
     fitting = [q for q in questions(scene, rng) if q.family == family]
     return fitting[rng.integers(len(fitting))] if fitting else None

@@ -17,6 +17,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from foveal.training.optimisers import Name, Together, optimiser_of
 from foveal.training.scenes import CACHE
 
 Numbers = dict[str, float]
@@ -43,6 +44,8 @@ class Options(BaseModel):
     """Pictures per update."""
     rate: float = Field(default=1e-3, gt=0)
     """Highest learning rate."""
+    optimiser: Name = "adamw"
+    """What turns gradients into updates."""
     warm: int = Field(default=150, gt=0)
     """Updates over which the rate rises to its highest."""
     decay: float = Field(default=0.03, ge=0)
@@ -83,7 +86,7 @@ class State:
 
     model: Any
     average: Any
-    optimiser: torch.optim.Optimizer
+    optimiser: Together
     step: int = 0
     seconds: float = 0.0
 
@@ -134,13 +137,7 @@ def fit(task: Task, options: Options) -> Any:
 
 
 def _begin(model: Any, options: Options) -> State:
-    decayed = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
-    plain = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
-    groups = [
-        {"params": decayed, "weight_decay": options.decay},
-        {"params": plain, "weight_decay": 0.0},
-    ]
-    optimiser = torch.optim.AdamW(groups, lr=options.rate, betas=(0.9, 0.98))
+    optimiser = optimiser_of(model, options.optimiser, options.rate, options.decay)
     average = torch.optim.swa_utils.AveragedModel(model, avg_fn=_average, use_buffers=True)
     return State(model, average, optimiser)
 

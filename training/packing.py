@@ -5,7 +5,7 @@ about one image may share it: they see its tokens and their own, exactly as if e
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -27,42 +27,36 @@ class Packed:
     emitted: torch.Tensor
     """(rows, length) supervised tokens."""
     visual: torch.Tensor
-    """(rows, length) places of visual tokens, row by row in the order of `features`."""
-    sources: tuple[NDArray[np.float32], ...] = ()
-    """One (tokens, hidden) array for every run of visual tokens, in reading order."""
+    """(rows, length) places of visual tokens."""
 
 
 @dataclass
 class Row:
     """One row being filled."""
 
-    ids: list[int]
-    positions: list[NDArray[np.int64]]
-    segments: list[int]
-    emitted: list[bool]
-    start: int = 0
-    """Position at which each dialogue of the row starts: after the shared image, if any."""
-    count: int = 0
-    """Dialogues in the row."""
+    ids: list[NDArray[np.int64]] = field(default_factory=list)
+    positions: list[NDArray[np.int64]] = field(default_factory=list)
+    segments: list[int] = field(default_factory=list)
+    emitted: list[NDArray[np.bool_]] = field(default_factory=list)
+    dialogues: int = 0
 
-    @classmethod
-    def empty(cls) -> "Row":
-        return cls([], [], [], [])
+    def __len__(self) -> int:
+        return len(self.segments)
 
-    def add(self, sequence: Sequence, positions: NDArray[np.int64], shared: bool = False) -> None:
-        """Append a dialogue, or the image that the following ones share; positions are (3, length)."""
-        self.count += not shared
-        self.ids += sequence.ids.tolist()
-        self.emitted += sequence.emitted.tolist()
-        self.positions.append(positions + self.start)
-        self.segments += [0 if shared else self.count] * len(sequence.ids)
-        if shared:
-            self.start += int(positions.max()) + 1
+    def share(self, sequence: Sequence) -> None:
+        """Start with the image that all dialogues of the row are about."""
+        self._add(sequence, slice(0, sequence.shared), 0)
 
+    def add(self, sequence: Sequence, start: int = 0) -> None:
+        """Append a dialogue from token `start` on."""
+        self.dialogues += 1
+        self._add(sequence, slice(start, None), self.dialogues)
 
-def plain_positions(length: int) -> NDArray[np.int64]:
-    """(3, length) positions of text."""
-    return np.broadcast_to(np.arange(length), (3, length)).astype(np.int64)
+    def _add(self, sequence: Sequence, part: slice, segment: int) -> None:
+        self.ids.append(sequence.ids[part])
+        self.positions.append(sequence.positions[:, part])
+        self.emitted.append(sequence.emitted[part])
+        self.segments += [segment] * len(sequence.ids[part])
 
 
 def stack(rows: Iterable[Row], length: int, pad: int, image: int) -> Packed:
@@ -73,8 +67,9 @@ def stack(rows: Iterable[Row], length: int, pad: int, image: int) -> Packed:
     segments = np.full((len(rows), length), -1)
     emitted = np.zeros((len(rows), length), bool)
     for n, row in enumerate(rows):
-        used = len(row.ids)
-        ids[n, :used], segments[n, :used], emitted[n, :used] = row.ids, row.segments, row.emitted
+        used = len(row)
+        ids[n, :used], segments[n, :used] = np.concatenate(row.ids), row.segments
+        emitted[n, :used] = np.concatenate(row.emitted)
         positions[:, n, :used] = np.concatenate(row.positions, axis=1)
     seen = (segments[:, :, None] == segments[:, None, :]) | (segments[:, None, :] == 0)
     seen &= np.tri(length, dtype=bool)
@@ -84,10 +79,10 @@ def stack(rows: Iterable[Row], length: int, pad: int, image: int) -> Packed:
 
 
 def fill(sequences: Iterable[Sequence], length: int, rows: int) -> list[Row]:
-    """Up to `rows` rows, filled in order, each dialogue in the first row that has room."""
-    made = [Row.empty() for _ in range(rows)]
+    """Rows filled in order, each dialogue in the first one that has room; those that fit nowhere are left out."""
+    made = [Row() for _ in range(rows)]
     for sequence in sequences:
-        room = next((r for r in made if len(r.ids) + len(sequence.ids) <= length), None)
+        room = next((r for r in made if len(r) + len(sequence.ids) <= length), None)
         if room is not None:
-            room.add(sequence, plain_positions(len(sequence.ids)))
-    return made
+            room.add(sequence)
+    return [row for row in made if len(row)]

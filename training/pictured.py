@@ -1,0 +1,175 @@
+"""Stage three of the language model: the same dialogues beside real visual tokens, with and without tools."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from foveal.agent.actions import PerceptionKind
+from foveal.agent.observations import View
+from foveal.evals.questions import Question
+from foveal.evals.tabletop import Scene, Thing
+from foveal.evals.words import sign_text
+from foveal.training.corpus import World, dialogue
+from foveal.training.encode import Sequence, encode
+from foveal.training.glimpses import Window, content, grid_of, picture
+from foveal.training.imagine import ask, outside
+from foveal.training.packing import Packed, Row, stack
+from foveal.training.policy import allowed
+from foveal.training.scenes import NAMES, SIZES, Scenes
+from foveal.training.tower import CELL, tokens
+
+LENGTH = 512
+"""Tokens in a row: one image and the dialogues about it."""
+
+
+@dataclass(frozen=True)
+class Illustrated:
+    """A packed batch and the pictures of its visual tokens."""
+
+    packed: Packed
+    pictures: tuple[NDArray[np.uint8], ...]
+    """One per run of visual tokens, in reading order over the rows; sides are multiples of 28 pixels."""
+
+
+def remembered(scenes: Scenes, number: int, rng: np.random.Generator) -> Scene:
+    """A cached scene's things in the pixels it was rendered at. What its signs say is made up."""
+    width, height = SIZES[number % len(SIZES)]
+    x0, y0, x1, y1 = content(scenes, number)
+    scale = np.array([width / (x1 - x0), height / (y1 - y0)] * 2)
+    things = []
+    for row in scenes.things[number]:
+        if row["name"] < 0:
+            continue
+        colour, shape = NAMES[row["name"]].split()
+        box = (row["box"] - np.array([x0, y0, x0, y0])) * scale
+        corners = (int(box[0]), int(box[1]), int(box[2]) + 1, int(box[3]) + 1)
+        text = sign_text(rng) if shape == "sign" else None
+        depth, visible = float(row["depth"]), int(row["visible"])
+        things.append(Thing(len(things) + 1, shape, colour, corners, visible, visible, depth, depth, text))
+    blank = np.broadcast_to(np.uint8(0), (height, width, 3))
+    flat = np.broadcast_to(np.int16(0), (height, width))
+    return Scene(blank, flat, np.broadcast_to(np.float32(0), (height, width)), tuple(things))
+
+
+def strange(rng: np.random.Generator) -> NDArray[np.uint8]:
+    """A picture of nothing on the tabletop: coloured noise at some coarseness."""
+    import cv2
+
+    side = int(rng.integers(1, 40))
+    coarse = rng.integers(0, 256, (side, side, 3)).astype(np.uint8)
+    width, height = ((224, 224), (168, 252), (252, 168), (196, 252))[rng.integers(4)]
+    return np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC))
+
+
+class Composer:
+    """Makes rows out of cached scenes."""
+
+    def __init__(self, scenes: Scenes, tokenizer: Tokenizer, seed: int) -> None:
+        self.scenes, self.tokenizer = scenes, tokenizer
+        self.rng = np.random.default_rng([seed, 3])
+
+    def batches(self, rows: int) -> Iterator[Illustrated]:
+        """Endless batches."""
+        pad, image = (self.tokenizer.token_to_id(t) for t in ("<|endoftext|>", "<|image_pad|>"))
+        while True:
+            made = [self.row() for _ in range(rows)]
+            pictures = tuple(p for _, shown in made for p in shown)
+            yield Illustrated(stack([row for row, _ in made], LENGTH, pad, image), pictures)
+
+    def row(self) -> tuple[Row, list[NDArray[np.uint8]]]:
+        """One image, as many dialogues about it as fit, and their pictures in reading order."""
+        tools = allowed(self.rng, none=0.3)
+        if self.rng.random() < 0.12:
+            return self._odd(tools)
+        number = int(self.rng.integers(len(self.scenes)))
+        scene = remembered(self.scenes, number, self.rng)
+        show = partial(self._shown, number, scene)
+        row, shown = Row(), []
+        for _ in range(12):
+            question, text = self._question(scene, tools)
+            if question is None:
+                continue
+            sequence = self._sequence(scene.things, _size(scene), question, text, tools)
+            if not row:
+                row.share(sequence)
+                shown.append(show(*sequence.views[0]))
+            if len(row) + len(sequence.ids) - sequence.shared > LENGTH:
+                break
+            row.add(sequence, sequence.shared)
+            shown += [show(view, grid) for view, grid in sequence.views[1:]]
+        return row, shown
+
+    def _odd(self, tools: tuple[PerceptionKind, ...]) -> tuple[Row, list[NDArray[np.uint8]]]:
+        image = strange(self.rng)
+        size = image.shape[1] * 3, image.shape[0] * 3
+        row = Row()
+        for _ in range(4):
+            question, text = outside(self.rng)
+            sequence = self._sequence((), size, question, text, tools, _grid(image))
+            if not row:
+                row.share(sequence)
+            if len(row) + len(sequence.ids) - sequence.shared <= LENGTH:
+                row.add(sequence, sequence.shared)
+        return row, [image]
+
+    def _question(
+        self, scene: Scene, tools: tuple[PerceptionKind, ...]
+    ) -> tuple[Question | None, str | None]:
+        if self.rng.random() < 0.2:
+            return outside(self.rng)
+        question = ask(scene, self.rng)
+        if question is not None and question.family == "read" and "read" not in tools:
+            return None, None  # the signs of cached scenes are made up: they cannot be read from pixels
+        return question, None
+
+    def _sequence(
+        self, things: tuple[Thing, ...], size: tuple[int, int], question: Question, text: str | None,
+        tools: tuple[PerceptionKind, ...], grid: tuple[int, int] | None = None,
+    ) -> Sequence:  # fmt: skip
+        world = World(things, size, self.rng, views=True, text=text)
+        return encode(
+            dialogue(world, question, tools), self.tokenizer, lambda view: grid or _view_grid(view)
+        )
+
+    def _shown(self, number: int, scene: Scene, view: View, grid: tuple[int, int]) -> NDArray[np.uint8]:
+        left, top, right, bottom = content(self.scenes, number)
+        width, height = _size(scene)
+        x, y = (right - left) / width, (bottom - top) / height
+        x0, y0, x1, y1 = view.pixels.xyxy
+        window: Window = (
+            int(left + x0 * x), int(top + y0 * y),
+            max(int(left + x1 * x), int(left + x0 * x) + 4), max(int(top + y1 * y), int(top + y0 * y) + 4),
+        )  # fmt: skip
+        return picture(self.scenes.images[number], window, grid)
+
+
+def features(tower: Any, pictures: tuple[NDArray[np.uint8], ...]) -> torch.Tensor:
+    """(visual tokens, hidden) of all pictures in order, computed without gradients."""
+    sizes: dict[tuple[int, ...], list[int]] = {}
+    for index, image in enumerate(pictures):
+        sizes.setdefault(image.shape, []).append(index)
+    seen: dict[int, torch.Tensor] = {}
+    with torch.no_grad():
+        for indices in sizes.values():
+            made = tokens(tower, np.stack([pictures[i] for i in indices]))
+            seen |= dict(zip(indices, made, strict=True))
+    return torch.cat([seen[i] for i in range(len(pictures))])
+
+
+def _view_grid(view: View) -> tuple[int, int]:
+    x0, y0, x1, y1 = (int(v) for v in view.pixels.xyxy)
+    return grid_of(x1 - x0, y1 - y0)
+
+
+def _grid(image: NDArray[np.uint8]) -> tuple[int, int]:
+    return image.shape[0] // CELL, image.shape[1] // CELL
+
+
+def _size(scene: Scene) -> tuple[int, int]:
+    return scene.instances.shape[1], scene.instances.shape[0]
