@@ -24,8 +24,14 @@ SKETCH = 128
 SHOWING = 0.66
 """Share of a thing that must show in the rough view; above the promise made for the picture, since it is rough."""
 
+CLEAR = 0.94
+"""Share of a lettered board that must show: the rest is less than its margin, so no letter is covered."""
+
 GLYPH = (17.0, 30.0)
 """Height of sign lettering on a screen whose shorter side is 512 pixels."""
+
+LONE = {1: 1.6, 2: 1.25}
+"""Lettering of one or two characters is larger by this much: alone, a small digit reads like a blot."""
 
 
 @dataclass(frozen=True)
@@ -160,13 +166,24 @@ def _place(
         if not (_clear(disc, table) and _framed(bodies, camera)):
             continue
         seen = put(bodies, table.seen, sketch, rays)
-        if all_show(seen, [*table.bodies, *bodies], SHOWING):
+        shows = all_show(seen, [*table.bodies, *bodies], SHOWING)
+        if shows and legible(seen, [*table.coats, *coats]):
             table.seen = seen
             table.plans.append(plan)
             table.discs.append(disc)
             table.bodies += bodies
             table.coats += coats
             return
+
+
+def legible(seen: Trace, coats: Sequence[Coat]) -> bool:
+    """Whether nothing stands in front of any lettering; `coats` run parallel to the traced bodies."""
+    for index, coat in enumerate(coats):
+        window, mask = seen.silhouettes[index]
+        shown = np.count_nonzero(seen.body[window] == index)
+        if coat.lettering and shown < CLEAR * np.count_nonzero(mask):
+            return False
+    return True
 
 
 def _spot(camera: Camera, rng: np.random.Generator) -> tuple[float, float, float]:
@@ -211,7 +228,7 @@ def _sign(
 ) -> tuple[list[Body], list[Coat]]:
     """A lettered board on a short foot, within 30 degrees of facing the camera and large enough to read."""
     lettering = Lettering.of(text)
-    screen = rng.uniform(*GLYPH) * min(camera.width, camera.height) / 512
+    screen = rng.uniform(*GLYPH) * LONE.get(len(text), 1.0) * min(camera.width, camera.height) / 512
     upright = float(np.hypot(camera.forward[0], camera.forward[1]))
     metres = screen * distance / camera.focal / upright / lettering.glyph
     half, height = lettering.width * metres / 2, lettering.height * metres

@@ -67,10 +67,15 @@ def _some(options: Sequence[T], count: int, rng: np.random.Generator) -> list[T]
 
 
 def _count(scene: Scene, rng: np.random.Generator) -> list[Question]:
-    present, absent = _phrases(scene), _absent(scene)
-    # Most names fit one thing, so repeated ones are preferred; without them the answer would nearly always be "1".
-    repeated = [phrase for phrase in present if len(_called(scene, phrase)) > 1]
-    asked = [*_some(repeated, 2, rng), _pick(absent if rng.random() < 0.3 else present, rng)]
+    """Up to two of names that fit several things, and one of any name or of one that fits nothing."""
+    present = _phrases(scene)
+    # Drawn by number first: most repeated names fit two things, and "2" would be half of all answers.
+    by_number: dict[int, list[str]] = {}
+    for phrase in present:
+        by_number.setdefault(len(_called(scene, phrase)), []).append(phrase)
+    several = [names for number, names in by_number.items() if number > 1]
+    asked = [_pick(names, rng) for names in _some(several, 2, rng)]
+    asked.append(_pick(_absent(scene) if rng.random() < 0.35 else present, rng))
     made = []
     for phrase in dict.fromkeys(asked):
         found = _called(scene, phrase)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from foveal.evals.layout import SHAPES, Plan, stage
+from foveal.evals.layout import SHAPES, Plan, legible, stage
 from foveal.evals.palette import COLOURS
 from foveal.evals.render import Stage, render
 from foveal.evals.trace import Body, Trace, all_show, tally
@@ -77,7 +77,8 @@ def scene(seed: int, split: Split = "train", size: tuple[int, int] = (512, 512))
         if laid is None:
             continue
         image, seen = render(laid[0])
-        if all_show(seen, laid[0].bodies, SHARE, PIXELS):
+        shows = all_show(seen, laid[0].bodies, SHARE, PIXELS)
+        if shows and legible(seen, laid[0].coats):
             return _scene(image, seen, *laid)
     raise RuntimeError(
         f"no arrangement of {split} scene {seed} at {size} shows every thing; use a larger size"

@@ -23,7 +23,9 @@ def sign_text(rng: np.random.Generator) -> str:
     """A number of one to three digits, a common word, or three to six letters that can be pronounced."""
     kind = rng.random()
     if kind < 0.3:
-        return str(rng.integers(*((1, 10), (10, 100), (100, 1000))[rng.integers(3)]))
+        # A lone digit is the hardest thing to find for a reader of text, so there are few of them.
+        digits = int(rng.choice((1, 2, 3), p=(0.12, 0.4, 0.48)))
+        return str(rng.integers(10 ** (digits - 1), 10**digits))
     if kind < 0.65:
         return WORDS[rng.integers(len(WORDS))]
     return _syllables(rng)
