@@ -34,10 +34,14 @@ def decode(
 
     `on_token` is called with all tokens so far after each one.
     """
+    import torch
+
+    words = torch.from_numpy(vocabulary.text).to(logits.device)
     turn: list[int] = []
     confidence = 1.0
     while len(turn) < limit:
-        token, probability = _pick(logits, *vocabulary.allowed(turn, tools, objects), vocabulary)
+        named, text = vocabulary.allowed(turn, tools, objects)
+        token, probability = _pick(logits, named, words if text else words[:0])
         confidence = min(confidence, probability)
         if token == vocabulary.end:
             return Decoded(tuple(turn), confidence, finished=True)
@@ -48,11 +52,13 @@ def decode(
     return Decoded(tuple(turn), confidence, finished=False)
 
 
-def _pick(logits: Any, named: list[int], text: bool, vocabulary: Vocabulary) -> tuple[int, float]:
+def _pick(logits: Any, named: list[int], words: Any) -> tuple[int, float]:
     """The likeliest allowed token and its probability among the allowed."""
     import torch
 
-    allowed = torch.tensor([*named, *(vocabulary.text if text else ())], device=logits.device)
+    if len(named) == 1 and not len(words):
+        return named[0], 1.0
+    allowed = torch.cat([torch.tensor(named, device=words.device, dtype=words.dtype), words])
     scores = logits[allowed]
     best = int(scores.argmax())
     probability = math.exp(float(scores[best] - scores.logsumexp(0)))

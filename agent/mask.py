@@ -3,9 +3,18 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from foveal.agent.actions import GRID, PerceptionKind
 from foveal.agent.grammar import FORMS, OBJECT_TOKENS, PERCEPTION_TOKENS, X_TOKENS, Y_TOKENS, Form
 
+_BOUNDARIES: dict[str | None, Form | None] = {
+    **{form.end: None for form in FORMS},
+    **{form.start: form for form in FORMS},
+}
+"""Which form is open after a token, None for none; other tokens change nothing."""
+
+_END = "<end of turn>"
 MAX_PHRASE = 24
 """Tokens that a phrase may have before it must end."""
 
@@ -30,7 +39,8 @@ def following(
     form, inside = _open(turn)
     if form is not None:
         return _inside(form, inside, known)
-    usable = frozenset(f.start for f in FORMS if f.kind in tools and _possible(f, known))
+    kinds = frozenset(tools)
+    usable = frozenset(f.start for f in FORMS if f.kind in kinds and _possible(f, known))
     acted = any(token is not None for token in turn)
     closing = frozenset({end}) if turn else frozenset()
     return Allowed(usable | closing, text=not acted)
@@ -38,12 +48,8 @@ def following(
 
 def _open(turn: Sequence[str | None]) -> tuple[Form | None, Sequence[str | None]]:
     for position in range(len(turn) - 1, -1, -1):
-        token = turn[position]
-        for form in FORMS:
-            if token == form.end:
-                return None, ()
-            if token == form.start:
-                return form, turn[position + 1 :]
+        if turn[position] in _BOUNDARIES:
+            return _BOUNDARIES[turn[position]], turn[position + 1 :]
     return None, ()
 
 
@@ -99,18 +105,18 @@ class Vocabulary:
         self.end = end
         self.size = size
         self._spelling = {number: token for token, number in self.ids.items()}
+        self._named = {_END: end} | self.ids
         hidden = {*silent, *self._spelling, end}
-        self.text = tuple(number for number in range(size) if number not in hidden)
+        self.text = np.setdiff1d(np.arange(size), [*hidden])
+        """Ids of ordinary text, as one array: there may be a hundred thousand."""
 
-    def spelled(self, tokens: Iterable[int]) -> list[str | None]:
-        """Perception tokens by name, None for ordinary text."""
-        return [self._spelling.get(token) for token in tokens]
+    def spelling(self, token: int) -> str | None:
+        """A perception token's name, None for ordinary text."""
+        return self._spelling.get(token)
 
     def allowed(
         self, turn: Sequence[int], tools: Iterable[PerceptionKind], objects: Iterable[int]
     ) -> tuple[list[int], bool]:
         """Ids of the named tokens that may follow a turn, and whether any text may."""
-        marker = "<end of turn>"
-        may = following(self.spelled(turn), tools, objects, marker)
-        ids = [self.end if t == marker else self.ids[t] for t in may.tokens if t == marker or t in self.ids]
-        return ids, may.text
+        may = following([self._spelling.get(token) for token in turn], tools, objects, _END)
+        return sorted(self._named[token] for token in may.tokens if token in self._named), may.text

@@ -6,7 +6,7 @@ pixels: pictures, masks and features live in a store, under the keys named here.
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from foveal.agent.actions import Encoder
 
@@ -20,7 +20,7 @@ class Box(_Frozen):
 
     image: str
     """Content hash of the image whose pixels the numbers count."""
-    xyxy: tuple[float, float, float, float]
+    xyxy: tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat]
     """Left, top, right, bottom in pixels; right and bottom are outside."""
 
     @model_validator(mode="after")

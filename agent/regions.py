@@ -11,15 +11,18 @@ MIN_SIDE = 28
 
 
 def cells_to_box(region: Region, width: int, height: int) -> tuple[int, int, int, int]:
-    """The crop of a region as left, top, right, bottom pixels (half-open), margin included."""
-    x0, y0 = max(region.x0 - 1, 0), max(region.y0 - 1, 0)
-    x1, y1 = min(region.x1 + 1, GRID - 1), min(region.y1 + 1, GRID - 1)
-    return (
-        x0 * width // GRID,
-        y0 * height // GRID,
-        (x1 + 1) * width // GRID,
-        (y1 + 1) * height // GRID,
-    )
+    """The crop of a region as left, top, right, bottom pixels (half-open), margin included.
+
+    At least one pixel, also where an image is narrower than the grid and its cells are empty.
+    """
+    left, right = _span(region.x0, region.x1, width)
+    top, bottom = _span(region.y0, region.y1, height)
+    return left, top, right, bottom
+
+
+def _span(first: int, last: int, extent: int) -> tuple[int, int]:
+    start = max(first - 1, 0) * extent // GRID
+    return start, max(start + 1, min(last + 2, GRID) * extent // GRID)
 
 
 def box_to_cells(xyxy: tuple[float, float, float, float], width: int, height: int) -> Region:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+
 from foveal.agent.actions import Detect, Look, Object, Read
 from foveal.agent.dialogue import opening, reply
 from foveal.agent.errors import ActionError, SetupError
@@ -24,7 +25,9 @@ from foveal.agent.transcript import Acted, Asked, Noted, Observed
 
 IMAGE, SIZE = "a" * 64, (120, 90)
 """As in the conftest: what the shelf holds."""
-ASKED = Asked(image=IMAGE, size=SIZE, question="How many red cubes are there?", tools=("detect", "look"))
+ASKED = Asked(
+    image=IMAGE, size=SIZE, question="How many red cubes are there?", tools=("detect", "look")
+)
 WHOLE = Box(image=IMAGE, xyxy=(0, 0, 120, 90))
 CUBE = Found(index=1, label="red cube", box=Box(image=IMAGE, xyxy=(10, 10, 40, 50)), score=0.8)
 DETECTED = Observed(
@@ -79,11 +82,14 @@ def stock_logits(native: Any, transcript: list[Any], shelf: Any) -> torch.Tensor
             mm_token_type_ids=(tensor == pad).int(),
             **inputs,
         )
-    return out.logits[0, -1]
+    last: torch.Tensor = out.logits[0, -1]
+    return last
 
 
 @pytest.mark.parametrize("tokens", [True, False], ids=["features from a worker", "own tower"])
-async def test_appended_hops_give_the_logits_of_one_full_pass(native: Any, shelf: Any, tokens: bool) -> None:
+async def test_appended_hops_give_the_logits_of_one_full_pass(
+    native: Any, shelf: Any, tokens: bool
+) -> None:
     session = await native.open([ASKED], shelf)
     transcript: list[Any] = [ASKED]
     assert torch.allclose(session._logits, stock_logits(native, transcript, shelf), atol=1e-4)
@@ -105,7 +111,9 @@ async def test_a_hop_prefills_only_what_is_new(native: Any, shelf: Any) -> None:
     assert session.usage.prefilled - before == grown < before
 
 
-async def test_a_session_rebuilt_from_its_transcript_goes_on_the_same(native: Any, shelf: Any) -> None:
+async def test_a_session_rebuilt_from_its_transcript_goes_on_the_same(
+    native: Any, shelf: Any
+) -> None:
     session = await native.open([ASKED], shelf)
     turn = await session.act(("detect",), max_new_tokens=6)
     await session.observe([DETECTED])
@@ -121,7 +129,9 @@ async def test_with_no_tools_no_perception_token_can_come_out(native: Any, shelf
     assert not set(turn.tokens) & set(native.vocabulary.ids.values())
 
 
-async def test_an_action_cut_short_is_the_models_error_and_stays_in_context(native: Any, shelf: Any) -> None:
+async def test_an_action_cut_short_is_the_models_error_and_stays_in_context(
+    native: Any, shelf: Any
+) -> None:
     session = await native.open([ASKED], shelf)
     length, logits = session._context.length, session._logits
     forced = torch.full_like(logits, -100.0)
@@ -146,7 +156,8 @@ async def test_text_in_the_image_cannot_speak_for_the_model(native: Any, shelf: 
 async def test_text_is_streamed_as_it_is_decoded(
     native: Any, shelf: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    letters = tuple(native.ids("abcdefghijklmnopqrstuvwxyzé"))  # é is two tokens, half a letter each
+    # é is two tokens, half a letter each
+    letters = np.array(native.ids("abcdefghijklmnopqrstuvwxyzé"))
     monkeypatch.setattr(native.vocabulary, "text", letters)
     heard: list[str] = []
     session = await native.open([ASKED], shelf)
