@@ -1,0 +1,225 @@
+"""What this machine has for running the embedded profile, and how to mend what is missing."""
+
+import os
+import platform
+import re
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from foveal.agent.errors import FovealError, SetupError
+from foveal.agent.profiles import embedded_weights
+from foveal.agent.settings import settings
+from foveal.agent.weights import SUMS, checksums, verify
+
+NEEDED = ("models", "detector", "segmenter", "ocr")
+"""The extras without which the embedded profile cannot do all it knows."""
+ESSENTIAL = ("config.json", "model.safetensors", "tokenizer.json")
+SPECIALISTS = ("detector.yaml", "segmenter.json", "depth.json")
+REINSTALL = "pip install --force-reinstall --no-deps foveal"
+ROOM = 200 * 2**20
+"""Bytes that should be free for temporary files."""
+
+State = Literal["ok", "optional", "problem"]
+
+
+class Check(BaseModel):
+    """One thing that was looked at."""
+
+    model_config = ConfigDict(frozen=True)
+
+    about: str
+    name: str
+    state: State
+    found: str
+    cure: str = ""
+    """The command that mends it, if it is not there."""
+
+
+class Report(BaseModel):
+    """Everything that was looked at."""
+
+    model_config = ConfigDict(frozen=True)
+
+    ok: bool
+    """Whether the embedded profile can run."""
+    checks: tuple[Check, ...]
+
+
+def examined() -> Report:
+    """Look at everything. Nothing is started, downloaded or changed."""
+    checks = (*_python(), *_extras(), *_weights(), *_devices(), *_ray(), *_disk())
+    return Report(ok=all(check.state != "problem" for check in checks), checks=checks)
+
+
+def _python() -> Iterator[Check]:
+    found = f"{platform.python_version()} at {sys.executable}"
+    yield Check(about="python", name="python", state="ok", found=found)
+    yield Check(about="python", name="foveal", state="ok", found=version("foveal"))
+
+
+def _extras() -> Iterator[Check]:
+    for extra, packages in declared_extras().items():
+        versions = {package: installed(package) for package in packages}
+        missing = [package for package, found in versions.items() if found is None]
+        if missing:
+            state: State = "problem" if extra in NEEDED else "optional"
+            found, cure = f"missing: {', '.join(missing)}", f"pip install 'foveal[{extra}]'"
+        else:
+            state, cure = "ok", ""
+            found = ", ".join(f"{package} {found}" for package, found in versions.items())
+        yield Check(about="extras", name=extra, state=state, found=found, cure=cure)
+
+
+def declared_extras() -> dict[str, list[str]]:
+    """Each extra of this package and what it installs, as the installed package declares them."""
+    extras: dict[str, list[str]] = {}
+    for line in requires("foveal") or []:
+        match = re.match(r"""([\w.-]+).*;.*extra == ['"]([\w-]+)['"]""", line)
+        if match and match[1] != "foveal" and match[2] != "dev":
+            extras.setdefault(match[2], []).append(match[1])
+    return extras
+
+
+def installed(package: str) -> str | None:
+    """The version of an installed package."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _weights() -> Iterator[Check]:
+    try:
+        folder = embedded_weights()
+        listed = checksums(folder)
+    except (FovealError, OSError, UnicodeDecodeError) as error:
+        yield _broken("weights", "folder", str(error), "correct FOVEAL_WEIGHTS or unset it")
+        return
+    yield Check(about="weights", name="folder", state="ok", found=str(folder))
+    for name in dict.fromkeys((*ESSENTIAL, *SPECIALISTS, *sorted(listed))):
+        yield _intact(folder / name, name in listed)
+
+
+def _intact(path: Path, listed: bool) -> Check:
+    if not path.is_file():
+        return _broken("weights", path.name, "missing", REINSTALL)
+    try:
+        verify(path)
+    except (SetupError, OSError) as error:
+        found = "damaged" if isinstance(error, SetupError) else str(error.strerror)
+        return _broken("weights", path.name, found, REINSTALL)
+    size = _size(path.stat().st_size)
+    if listed:
+        return Check(about="weights", name=path.name, state="ok", found=f"{size}, verified")
+    found = f"{size}, not listed in {SUMS}, so not verified"
+    return Check(about="weights", name=path.name, state="optional", found=found)
+
+
+def _devices() -> Iterator[Check]:
+    processors = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    )
+    yield Check(about="devices", name="processors", state="ok", found=str(processors))
+    if installed("torch") is None:
+        return
+    try:
+        import torch
+
+        gpus = [torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())]
+    except (
+        Exception
+    ) as error:  # a broken installation fails in its own ways, and that is the finding
+        yield _broken(
+            "devices",
+            "torch",
+            f"cannot be imported: {error}",
+            "pip install --force-reinstall torch",
+        )
+        return
+    yield Check(about="devices", name="cuda", state="ok", found=", ".join(gpus) or "none")
+    try:
+        device = settings().device
+    except FovealError as error:
+        yield _broken("devices", "settings", str(error), "correct the variable or unset it")
+        return
+    if device.startswith("cuda") and not gpus:
+        yield _broken(
+            "devices", "FOVEAL_DEVICE", f"{device} is not there", "export FOVEAL_DEVICE=cpu"
+        )
+    else:
+        yield Check(about="devices", name="in use", state="ok", found=device)
+
+
+def _ray() -> Iterator[Check]:
+    if installed("ray") is None:
+        return  # the extra's line says so already
+    address = _ray_address()
+    if address is None:
+        found, cure = "none seen", "ray start --head, or agent run --ray for one question"
+    elif _answers(address):
+        found, cure = f"running at {address}: agent run --ray {address}", ""
+    else:
+        found, cure = f"no answer at {address}", "ray start --head"
+    yield Check(
+        about="ray", name="cluster", state="optional" if cure else "ok", found=found, cure=cure
+    )
+
+
+def _ray_address() -> str | None:
+    """Where a cluster should be: as RAY_ADDRESS says, or where the last one on this machine was started."""
+    named = os.environ.get("RAY_ADDRESS")  # Ray's own variable, so not in our settings
+    if named and named not in ("auto", "local"):
+        return named
+    try:
+        path = Path(tempfile.gettempdir(), "ray", "ray_current_cluster")
+        return path.read_text(encoding="utf-8").strip() or None
+    except OSError:
+        return None
+
+
+def _answers(address: str) -> bool:
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=1):
+            return True
+    except (OSError, ValueError):
+        return False
+
+
+def _disk() -> Iterator[Check]:
+    try:
+        with tempfile.TemporaryFile() as file:
+            file.write(b"x")
+        folder = tempfile.gettempdir()
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        yield _broken(
+            "disk", "temporary files", str(error), "set TMPDIR to a folder that can be written"
+        )
+        return
+    found = f"{folder}, {_size(free)} free"
+    if free < ROOM:
+        yield _broken("disk", "temporary files", found, f"free {_size(ROOM)} there or set TMPDIR")
+    else:
+        yield Check(about="disk", name="temporary files", state="ok", found=found)
+
+
+def _broken(about: str, name: str, found: str, cure: str) -> Check:
+    return Check(about=about, name=name, state="problem", found=found, cure=cure)
+
+
+def _size(count: int) -> str:
+    number = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if number < 1000:
+            return f"{number:.0f} {unit}" if number >= 10 or unit == "B" else f"{number:.1f} {unit}"
+        number /= 1000
+    return f"{number:.1f} TB"

@@ -1,0 +1,124 @@
+"""The command `agent`: what may be typed, and what is said when it cannot be done.
+
+Exit codes: 0 done, 1 ran but with no good outcome, 2 bad input or setup (one line on stderr says what to
+do), 130 interrupted. Commands only say what to do; it is done, and failures are told, in `main`.
+"""
+
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+import typer
+
+from foveal.agent.errors import InputError, SetupError
+from foveal.terminal import discard_stdout, one_line
+
+Job = Callable[[], int]
+
+app = typer.Typer(
+    help="An agent that looks again: it answers questions about images.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+_Tools = Annotated[
+    str | None,
+    typer.Option(metavar="LIST", help="Tools it may use, by comma: look,detect,... or none."),
+]
+_Profile = Annotated[
+    str | None,
+    typer.Option(metavar="NAME|TOML", help="Model and specialists; by default: embedded."),
+]
+_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+@app.command(epilog='Example: agent run --image x.jpg --question "What is written on the bus?"')
+def run(
+    image: Annotated[
+        str, typer.Option(metavar="PATH|URL|-", help="The image; - reads it from stdin.")
+    ],
+    question: Annotated[str, typer.Option(metavar="TEXT", help="What to find out.")],
+    profile: _Profile = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(metavar="[ADDRESS]", help="Run specialists on Ray: here, or auto, host:port."),
+    ] = None,
+    tools: _Tools = None,
+    max_hops: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="Times it may look again.")
+    ] = None,
+    as_json: _Json = False,
+    trace: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Write a JSONL trace of the run there.")
+    ] = None,
+    hops: Annotated[bool, typer.Option("--hops", help="Show each hop even in a pipe.")] = False,
+) -> Job:
+    """Answer a question about an image.
+
+    On a terminal each hop is shown as it happens; a pipe gets the answer alone.
+    """
+
+    def job() -> int:
+        from foveal import asking
+
+        order = asking.Order(image, question, profile, ray, tools, max_hops, trace, as_json, hops)
+        return asking.run(order)
+
+    return job
+
+
+@app.command()
+def doctor(as_json: _Json = False) -> Job:
+    """Say what is installed and intact here, and how to mend what is not."""
+
+    def job() -> int:
+        from foveal.doctor import tell
+
+        return tell(as_json)
+
+    return job
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line. Returns the exit code."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # what libraries tell developers
+    try:
+        return _done(list(sys.argv[1:] if argv is None else argv))
+    except (InputError, SetupError) as error:
+        return _refuse(error)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        discard_stdout()
+        return 141  # as if SIGPIPE had ended it
+
+
+def _done(argv: list[str]) -> int:
+    try:
+        job = app(_ray_with_value(argv) or ["--help"], prog_name="agent", standalone_mode=False)
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # click's errors, wherever typer keeps click
+            raise
+        return _misused(error)
+    return job() if callable(job) else 0
+
+
+def _ray_with_value(argv: list[str]) -> list[str]:
+    """`--ray` with its value: typer has no options whose value may be left out."""
+    return [
+        "--ray=local" if word == "--ray" and (not after or after[0].startswith("-")) else word
+        for word, after in ((word, argv[n : n + 1]) for n, word in enumerate(argv, start=1))
+    ]
+
+
+def _misused(error: Any) -> int:
+    path = error.ctx.command_path if getattr(error, "ctx", None) else "agent"
+    message = one_line(error.format_message()).rstrip(".")
+    return _refuse(f"{message[:1].lower()}{message[1:]}; see {path} --help")
+
+
+def _refuse(reason: object) -> int:
+    sys.stderr.write(f"agent: {one_line(reason)}\n")
+    return 2

@@ -1,0 +1,126 @@
+"""The checkup finds what is missing or damaged, says how to mend it, and starts nothing."""
+
+import hashlib
+import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from foveal import checkup
+from foveal.cli import main
+
+FILES = (
+    "config.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "detector.yaml",
+    "segmenter.json",
+    "depth.json",
+)
+
+
+@pytest.fixture
+def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of intact weights, by their checksums."""
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    lines = []
+    for name in FILES:
+        (folder / name).write_text(name)
+        lines.append(f"{hashlib.sha256(name.encode()).hexdigest()}  {name}\n")
+    (folder / "SHA256SUMS").write_text("".join(lines))
+    monkeypatch.setenv("FOVEAL_WEIGHTS", str(folder))
+    return folder
+
+
+@pytest.fixture
+def everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every package is installed but torch, which would take seconds to ask."""
+    monkeypatch.setattr(checkup, "installed", lambda name: None if name == "torch" else "1.0")
+    monkeypatch.setattr(checkup, "NEEDED", ("detector", "segmenter", "ocr"))
+
+
+def found(name: str) -> checkup.Check:
+    """The check of that name."""
+    return next(check for check in checkup.examined().checks if check.name == name)
+
+
+@pytest.mark.usefixtures("weights", "everything")
+def test_a_complete_machine_is_fine(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor"]) == 0
+    out = capsys.readouterr().out
+    assert "the embedded profile can run" in out
+    assert "verified" in out
+
+
+@pytest.mark.usefixtures("weights")
+def test_a_missing_library_is_a_problem_with_its_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(checkup, "installed", lambda name: None)
+    assert main(["doctor"]) == 1
+    out = capsys.readouterr().out
+    assert "pip install 'foveal[models]'" in out
+    assert "cannot run" in out
+
+
+@pytest.mark.usefixtures("everything")
+def test_damaged_and_missing_weights_are_told_apart(weights: Path) -> None:
+    (weights / "model.safetensors").write_text("something else")
+    (weights / "depth.json").unlink()
+    (weights / "extra.txt").touch()
+    states = {name: found(name) for name in FILES}
+    assert (states["model.safetensors"].state, states["model.safetensors"].found) == (
+        "problem",
+        "damaged",
+    )
+    assert (states["depth.json"].state, states["depth.json"].found) == ("problem", "missing")
+    assert states["config.json"].state == "ok"
+    assert all(check.cure for check in states.values() if check.state == "problem")
+
+
+@pytest.mark.usefixtures("everything")
+def test_unlisted_weights_are_not_called_verified(weights: Path) -> None:
+    (weights / "SHA256SUMS").unlink()
+    assert found("config.json").state == "optional"
+    assert "not verified" in found("config.json").found
+
+
+@pytest.mark.usefixtures("weights", "everything")
+def test_json_is_one_object(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["ok"] is True
+    abouts = {check["about"] for check in told["checks"]}
+    assert abouts == {"python", "extras", "weights", "devices", "ray", "disk"}
+
+
+@pytest.mark.usefixtures("weights", "everything")
+def test_a_cluster_is_seen_without_starting_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        monkeypatch.setenv("RAY_ADDRESS", address)
+        assert found("cluster").state == "ok"
+        assert address in found("cluster").found
+    assert found("cluster").found == f"no answer at {address}"
+
+
+def test_extras_are_those_of_the_package() -> None:
+    extras = checkup.declared_extras()
+    assert extras["detector"] == ["ultralytics"]
+    assert set(checkup.NEEDED) < set(extras)
+    assert not {"all", "dev"} & set(extras)
+
+
+@pytest.mark.usefixtures("weights")
+def test_only_torch_is_imported() -> None:
+    code = (
+        "import sys\nfrom foveal.cli import main\nmain(['doctor', '--json'])\n"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert json.loads(done.stdout)["checks"], done.stderr
+    assert not {"ray", "transformers", "ultralytics", "langgraph"} & set(done.stderr.split())
