@@ -30,7 +30,7 @@ _Profile = Annotated[
     str | None,
     typer.Option(metavar="NAME|TOML", help="Model and specialists; by default: embedded."),
 ]
-_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+_Json = Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object.")]
 
 
 @app.command(epilog='Example: agent run --image x.jpg --question "What is written on the bus?"')
@@ -52,7 +52,9 @@ def run(
     trace: Annotated[
         str | None, typer.Option(metavar="DIR", help="Write a JSONL trace of the run there.")
     ] = None,
-    hops: Annotated[bool, typer.Option("--hops", help="Show each hop even in a pipe.")] = False,
+    hops: Annotated[
+        bool, typer.Option("--hops", metavar="", help="Show each hop even in a pipe.")
+    ] = False,
 ) -> Job:
     """Answer a question about an image.
 
@@ -78,6 +80,61 @@ def doctor(as_json: _Json = False) -> Job:
         return tell(as_json)
 
     return job
+
+
+measures = typer.Typer(help="Measure how often the agent is right.")
+app.add_typer(measures, name="eval")
+
+
+@measures.command("tabletop")
+def eval_tabletop(
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="Questions to ask.")] = 300,
+    seed: Annotated[int, typer.Option(min=0, metavar="S", help="Which scenes are drawn.")] = 0,
+    tools: _Tools = None,
+    profile: _Profile = None,
+    as_json: _Json = False,
+) -> Job:
+    """Ask about rendered tables that no training has seen, one question a scene."""
+
+    def job() -> int:
+        from foveal.evaluating import tabletop
+
+        return tabletop(limit, seed, profile, tools, as_json)
+
+    return job
+
+
+recipes = typer.Typer(
+    help=(
+        "Make the embedded weights again.\n\n"
+        "The four networks learn from rendered tables alone, drawn on first use and kept; nothing is "
+        "downloaded. They do not depend on each other, so train them in any order, each into its own "
+        "folder: detector, segmenter, depth, model. A training that was interrupted goes on when "
+        "started again.\n\n"
+        "Then collect what they wrote (.safetensors, .json, .yaml) in one folder, write its checksums "
+        "with `sha256sum * > SHA256SUMS`, and measure it with `FOVEAL_WEIGHTS=FOLDER agent eval tabletop`."
+    )
+)
+app.add_typer(recipes, name="train")
+_PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+def _add_recipe(name: str, what: str) -> None:
+    def command(context: typer.Context) -> Job:
+        def job() -> int:
+            from foveal.recipes import train
+
+            return train(name, context.args)
+
+        return job
+
+    recipes.command(name, help=what, add_help_option=False, context_settings=_PASSED_ON)(command)
+
+
+_add_recipe("detector", "YOLO: what is on the table, and where.")
+_add_recipe("segmenter", "Segment Anything: outlines.")
+_add_recipe("depth", "Depth-Anything: what is nearer.")
+_add_recipe("model", "Qwen2-VL: where to look, and what to answer.")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

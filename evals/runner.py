@@ -1,0 +1,76 @@
+"""Questions about scenes that were never trained on, put to an agent through its public door."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count, islice
+from typing import Protocol
+
+import numpy as np
+
+from foveal.agent.errors import InputError
+from foveal.agent.profiles import Profile
+from foveal.evals.questions import FAMILIES, Question, questions
+from foveal.evals.report import Report, Scored, Setting, reported
+from foveal.evals.score import verdict
+from foveal.evals.tabletop import Scene, Split, scene
+from foveal.graphs.result import Result
+from foveal.tools.images import Source
+
+BLOCK = 1_000_000
+"""Scenes set apart for each seed, so that evaluations with different seeds share none."""
+
+
+class Answerer(Protocol):
+    """Whoever is evaluated; an Agent is one."""
+
+    profile: Profile
+
+    def ask(self, image: Source, question: str) -> Result:
+        """Answer a question about an image."""
+
+
+def evaluate(
+    agent: Answerer,
+    limit: int,
+    seed: int = 0,
+    split: Split = "test",
+    *,
+    tools: Sequence[str] | None = None,
+    on_progress: Callable[[Scored], None] = lambda scored: None,
+) -> Report:
+    """Ask `limit` questions, one per scene. `tools` are those the agent allows, for the report."""
+    if limit < 1 or seed < 0:
+        raise InputError(
+            f"limit {limit} and seed {seed}: ask 1 question or more, with seed 0 or more"
+        )
+    began, rows = time.monotonic(), []
+    for number, table, question in islice(drawn(seed, split), limit):
+        result = agent.ask(table.image, question.text)
+        judged = verdict(result.answer, question.answer)
+        rows.append(Scored(number, question.family, question.text, question.answer, result, judged))
+        on_progress(rows[-1])
+    allowed = tuple(agent.profile.tools if tools is None else tools)
+    setting = Setting(split=split, seed=seed, profile=agent.profile.name, tools=allowed)
+    return reported(rows, setting, time.monotonic() - began)
+
+
+def drawn(seed: int, split: Split = "test") -> Iterator[tuple[int, Scene, Question]]:
+    """Scenes with their numbers and one question each, the families in turn.
+
+    A scene that does not allow a question of the family whose turn it is, is left out.
+    """
+    numbers = count(seed * BLOCK)
+    for turn in count():
+        family = FAMILIES[turn % len(FAMILIES)]
+        for number in numbers:
+            table = scene(number, split)
+            question = _question(table, family, number)
+            if question is not None:
+                yield number, table, question
+                break
+
+
+def _question(table: Scene, family: str, number: int) -> Question | None:
+    rng = np.random.default_rng(number)
+    fitting = [question for question in questions(table, rng) if question.family == family]
+    return fitting[int(rng.integers(len(fitting)))] if fitting else None

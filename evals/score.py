@@ -1,0 +1,41 @@
+"""Right, wrong or no answer; and how sure a share of right answers is."""
+
+import math
+import re
+import unicodedata
+from typing import Literal
+
+Verdict = Literal["right", "wrong", "no_answer"]
+
+_ARTICLES = re.compile(r"\b(?:a|an|the)\b")
+Z95 = 1.959964
+"""Standard deviations that hold 95 % of a normal distribution."""
+
+
+def verdict(answer: str, truth: str) -> Verdict:
+    """Whether the answer is the truth, but for case, articles, punctuation and space. Nothing is guessed."""
+    said = normalised(answer)
+    if not said:
+        return "no_answer"
+    return "right" if said == normalised(truth) else "wrong"
+
+
+def normalised(answer: str) -> str:
+    """The words of an answer.
+
+    An answer that is nothing but an article keeps it: a sign may say "A".
+    """
+    folded = unicodedata.normalize("NFKC", answer).casefold()
+    words = "".join(" " if unicodedata.category(c)[0] in "PSZC" else c for c in folded)
+    return " ".join(_ARTICLES.sub(" ", words).split()) or " ".join(words.split())
+
+
+def wilson(right: int, of: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share (Wilson, 1927); 0 to 1 when there is nothing to share."""
+    if of == 0:
+        return 0.0, 1.0
+    share, z = right / of, Z95
+    centre = share + z * z / (2 * of)
+    spread = z * math.sqrt(share * (1 - share) / of + z * z / (4 * of * of))
+    scale = 1 + z * z / of
+    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)

@@ -1,0 +1,89 @@
+"""`agent eval`: how often the agent is right, and how sure that is."""
+
+import sys
+from dataclasses import dataclass, field
+from typing import TextIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from foveal.evals.report import Report, Scored, Share
+from foveal.evals.runner import evaluate
+from foveal.graphs.agent import Agent, chosen
+from foveal.terminal import own_stdout
+from foveal.tools.extras import needs
+
+
+def tabletop(limit: int, seed: int, profile: str | None, tools: str | None, as_json: bool) -> int:
+    """Questions about rendered tables; the report on stdout, progress on stderr if that is a terminal."""
+    with own_stdout() as out, needs("models"), Agent(profile, tools=tools) as agent:
+        allowed = chosen(tools, agent.profile)
+        progress = _Progress(limit, sys.stderr)
+        report = evaluate(agent, limit, seed, tools=allowed, on_progress=progress.show)
+        progress.end()
+        if as_json:
+            out.write(report.model_dump_json() + "\n")
+        else:
+            _print(report, Console(file=out, highlight=False, emoji=False, markup=False))
+        out.flush()
+    return 0
+
+
+@dataclass
+class _Progress:
+    """One line that counts, on a terminal."""
+
+    of: int
+    out: TextIO
+    asked: int = 0
+    right: int = 0
+    _width: int = field(default=0, init=False)
+
+    def show(self, scored: Scored) -> None:
+        """One question more."""
+        self.asked += 1
+        self.right += scored.verdict == "right"
+        self._write(f"{self.asked} of {self.of} asked, {self.right / self.asked:.1%} right")
+
+    def end(self) -> None:
+        """Take the line away."""
+        self._write("")
+
+    def _write(self, text: str) -> None:
+        if self.out.isatty():
+            self.out.write(f"\r{text.ljust(self._width)}" + ("" if text else "\r"))
+            self.out.flush()
+            self._width = len(text)
+
+
+def _print(report: Report, console: Console) -> None:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
+    table.add_column("family")
+    for heading in ("n", "right", "95 %", "no answer", "majority"):
+        table.add_column(heading, justify="right")
+    for name, share in report.families.items():
+        table.add_row(name, *_cells(share))
+    table.add_section()
+    table.add_row(Text("all"), *_cells(report), style="bold")
+    console.print(table)
+    setting = report.setting
+    console.print(
+        Text(
+            f"\nprofile {setting.profile}, tools {' '.join(setting.tools) or 'none'}, "
+            f"{setting.split} seed {setting.seed}\n"
+            f"{report.mean_hops:.2f} hops a question, {report.seconds / report.n:.2f} s a question",
+            style="dim",
+        )
+    )
+
+
+def _cells(share: Share) -> tuple[str, ...]:
+    low, high = share.interval
+    return (
+        str(share.n),
+        f"{share.accuracy:.1%}",
+        f"{100 * low:.0f} to {100 * high:.0f}",
+        str(share.no_answer),
+        f"{share.majority:.1%}",
+    )

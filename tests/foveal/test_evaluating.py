@@ -1,0 +1,45 @@
+"""`agent eval tabletop`: a table for people, one object for programs."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from foveal.cli import main
+from foveal.evals.questions import FAMILIES
+
+WORDS = ["eval", "tabletop", "--limit", "9", "--seed", "5"]
+
+
+def test_json_is_one_object_with_the_accuracy(
+    recited: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    recited("1")
+    assert main([*WORDS, "--tools", "none", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["accuracy"] == told["right"] / 9
+    assert told["setting"] == {
+        "task": "tabletop", "split": "test", "seed": 5, "profile": "embedded", "tools": [],
+    }  # fmt: skip
+    assert set(told["families"]) == set(FAMILIES)
+
+
+def test_people_get_a_table(
+    recited: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    recited("yes")
+    assert main(WORDS) == 0
+    out, err = capsys.readouterr()
+    rows = [line.split() for line in out.splitlines()]
+    assert [row[0] for row in rows if row and row[0] in (*FAMILIES, "all")] == [*FAMILIES, "all"]
+    assert "seed 5" in out
+    assert err == ""
+
+
+@pytest.mark.parametrize(
+    "wrong", [["--limit", "0"], ["--seed", "-1"], ["--tools", "fly"], ["--profile", "tiny"]]
+)
+def test_bad_options_get_one_line(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*WORDS, *wrong]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
