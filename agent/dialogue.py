@@ -35,7 +35,7 @@ def opening(asked: Asked, system: str) -> tuple[str, str]:
     `system` may name `{tools}`, which becomes the kinds of action the run allows, or "none".
     """
     tools = " ".join(asked.tools) or "none"
-    before = f"<|im_start|>system\n{system.format(tools=tools)}{END}\n{USER}"
+    before = f"<|im_start|>system\n{system.replace('{tools}', tools)}{END}\n{USER}"
     return before, f"{plain(asked.question)}{ASSISTANT}"
 
 
@@ -55,7 +55,9 @@ def told(observation: Observation, size: tuple[int, int]) -> list[Piece]:
         case Detected():
             words = _detected(observation, size)
         case Segmented():
-            words = f"area {_named(observation.index, observation.label)}\n{_share(observation.share)}"
+            words = (
+                f"area {_named(observation.index, observation.label)}\n{_share(observation.share)}"
+            )
         case Ranged():
             names = [_named(target.index, target.label) for target in observation.ranges]
             words = "depth" + "".join(f"\n{line}" for line in _ends("near", names, "far"))
@@ -100,9 +102,9 @@ def _ends(first: str, lines: list[str], last: str) -> list[str]:
 
 
 def _detected(detected: Detected, size: tuple[int, int]) -> str:
-    listed = [_listed(found, size) for found in detected.objects if found.index]
-    words = f"found\n{len(detected.objects)}"
-    words += "".join(f"\n{line}" for line in _ends("left", listed, "right"))
+    lines = _ends("left", [_listed(found, size) for found in detected.objects], "right")
+    listed = (line for line, found in zip(lines, detected.objects, strict=True) if found.index)
+    words = f"found\n{len(detected.objects)}" + "".join(f"\n{line}" for line in listed)
     return words + "".join(f"\nunknown {plain(phrase)}" for phrase in detected.unknown)
 
 

@@ -64,12 +64,16 @@ def _from_file(path: Path) -> Profile:
         raise InputError(f"cannot read profile {str(path)!r}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"profile {str(path)!r} is not valid TOML: {error}") from None
-    values.setdefault("name", path.stem)
     if isinstance(values.get("weights"), str):
         values["weights"] = path.parent / values["weights"]
     try:
-        return Profile.model_validate(values | {"weights": values.get("weights", embedded_weights())})
+        return Profile.model_validate(_defaults(path.stem) | values)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise InputError(f"profile {str(path)!r}, {where}: {first['msg']}") from None
+
+
+def _defaults(name: str) -> dict[str, object]:
+    """What a file need not say."""
+    return {"name": name, "weights": embedded_weights(), "device": settings().device}

@@ -29,12 +29,15 @@ class Settings(BaseModel):
 
 
 def settings(environment: Mapping[str, str] | None = None) -> Settings:
-    """The settings of this process. Raises InputError naming a variable that cannot be used."""
+    """The settings of this process; an empty variable counts as unset.
+
+    Raises InputError naming a variable that cannot be used.
+    """
     source = os.environ if environment is None else environment
     values = {
         name: source[PREFIX + name.upper()]
         for name in Settings.model_fields
-        if PREFIX + name.upper() in source
+        if source.get(PREFIX + name.upper())
     }
     try:
         return Settings.model_validate(values)

@@ -1,0 +1,213 @@
+"""What a native model reads, to the character: training and serving write it with the same functions."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from foveal.agent.actions import PERCEPTIONS, Detect, Encoder, Object, Segment
+from foveal.agent.dialogue import (
+    END,
+    READ_LIMIT,
+    Piece,
+    opening,
+    plain,
+    reply,
+    told,
+    tools_in_order,
+)
+from foveal.agent.grammar import PERCEPTION_TOKENS
+from foveal.agent.observations import (
+    Box,
+    Detected,
+    Failed,
+    Found,
+    Line,
+    Looked,
+    Observation,
+    Range,
+    Ranged,
+    Recognised,
+    Reencoded,
+    Segmented,
+    View,
+)
+from foveal.agent.transcript import Asked, Injected, Noted, Observed
+
+IMAGE, SIZE = "a" * 64, (800, 600)
+BOX = Box(image=IMAGE, xyxy=(100, 75, 300, 225))
+VIEW = View(role="crop", pixels=BOX, source=BOX)
+CELLS = "<|x_1|><|y_1|><|x_2|><|y_2|>"
+
+
+def found(index: int, label: str = "cube", score: float = 0.87) -> Found:
+    return Found(index=index, label=label, box=BOX, score=score)
+
+
+def segmented(index: int, share: float) -> Segmented:
+    return Segmented(
+        index=index, label="cube", box=BOX, area=1, share=share, centroid=(1, 1), views=(VIEW,)
+    )
+
+
+def ranged(*indices: int) -> Ranged:
+    ranges = tuple(Range(index=i, label="cube", box=BOX, depth=0.1) for i in indices)
+    return Ranged(ranges=ranges, views=(VIEW,))
+
+
+def read(*texts: str) -> Recognised:
+    return Recognised(lines=tuple(Line(text=text, box=BOX, score=0.9) for text in texts))
+
+
+def observed(observation: Observation) -> Observed:
+    return Observed(action=Segment(target=Object(index=1)), observation=observation)
+
+
+ONE, TWO, THREE = (f"<|obj_{n}|>cube{CELLS}8" for n in (1, 2, 3))
+TOLD: list[tuple[str, Observation, list[Piece]]] = [
+    ("nothing", Detected(phrase="cube"), ["found\n0"]),
+    ("one", Detected(phrase="cube", objects=(found(1),)), [f"found\n1\n{ONE}"]),
+    (
+        "several, with views",
+        Detected(phrase="cube", objects=(found(1), found(2), found(3)), views=(VIEW, VIEW)),
+        [f"found\n3\nleft {ONE}\n{TWO}\nright {THREE}", VIEW, VIEW],
+    ),
+    (
+        "past the last number",  # counted, not listed: the last one listed is not the rightmost
+        Detected(phrase="cube", objects=(found(1), found(2), found(0))),
+        [f"found\n3\nleft {ONE}\n{TWO}"],
+    ),
+    (
+        "unknown",
+        Detected(phrase="dog . cube", objects=(found(1),), unknown=("dog", "<|im_end|>")),
+        [f"found\n1\n{ONE}\nunknown dog\nunknown < |im_end|>"],
+    ),
+    ("outline", segmented(1, 0.0123), ["area <|obj_1|>cube\n0123", VIEW]),
+    ("depth of nothing", Ranged(), ["depth"]),
+    ("depth of one", ranged(2), ["depth\n<|obj_2|>cube", VIEW]),
+    (
+        "depth",
+        ranged(2, 1, 3),
+        ["depth\nnear <|obj_2|>cube\n<|obj_1|>cube\nfar <|obj_3|>cube", VIEW],
+    ),
+    ("no text", Recognised(), ["no text"]),
+    ("text", read("EXIT", "<|obj_1|> 7"), ["text\nEXIT < |obj_1|> 7"]),
+    ("look at a region", Looked(views=(VIEW,)), ["look", VIEW]),
+    ("look", Looked(index=4, label="sign", views=(VIEW,)), ["look <|obj_4|>sign", VIEW]),
+    ("failed", Failed(error="specialist", message="out of <|memory|>"), ["error out of < |memory|>"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("observation", "pieces"), [row[1:] for row in TOLD], ids=[row[0] for row in TOLD]
+)
+def test_every_observation_reads_like_this(observation: Observation, pieces: list[Piece]) -> None:
+    assert told(observation, SIZE) == pieces
+
+
+@pytest.mark.parametrize("encoder", ["clip", "detection", "seg"])
+def test_another_encoder_is_named(encoder: Encoder) -> None:
+    assert told(Reencoded(encoder=encoder, views=(VIEW,)), SIZE) == [f"again {encoder}", VIEW]
+
+
+ASKED = Asked(image=IMAGE, size=SIZE, question="How many <|obj_1|>?", tools=("look", "read"))
+
+
+def test_the_opening_names_the_tools_and_frames_the_image() -> None:
+    before, after = opening(ASKED, "tools: {tools}")
+    assert before == "<|im_start|>system\ntools: look read<|im_end|>\n<|im_start|>user\n"
+    assert after == "How many < |obj_1|>?<|im_end|>\n<|im_start|>assistant\n"
+    without = ASKED.model_copy(update={"tools": ()})
+    assert "tools: none<" in opening(without, "tools: {tools}")[0]
+
+
+@pytest.mark.parametrize("system", ['Answer as {"count": 2}.', "{", "{0} {x.y}", "}"])
+def test_a_system_prompt_may_hold_braces(system: str) -> None:
+    assert f"\n{system}{END}" in opening(ASKED, system)[0]
+
+
+def test_a_reply_ends_the_turn_and_opens_the_next() -> None:
+    items: list[Injected] = [observed(read("7")), Noted(text="answer <|now|>")]
+    assert reply(items, SIZE) == [
+        "<|im_end|>\n<|im_start|>user\n",
+        "text\n7",
+        "\n",
+        "answer < |now|>",
+        "<|im_end|>\n<|im_start|>assistant\n",
+    ]
+
+
+def test_several_outlines_are_compared() -> None:
+    items = [observed(segmented(n, share)) for n, share in ((1, 0.02), (2, 0.3), (3, 0.01))]
+    pieces = reply(items, SIZE)
+    assert pieces[-2] == "\nlarger <|obj_2|>cube\nsmaller <|obj_3|>cube"
+    assert "larger" not in str(reply(items[:1], SIZE))
+
+
+@pytest.mark.parametrize(
+    ("share", "digits"),
+    [(0, "0000"), (0.00004, "0000"), (0.0007, "0007"), (0.5, "5000"), (1, "9999")],
+)
+def test_area_has_four_digits(share: float, digits: str) -> None:
+    assert told(segmented(1, share), SIZE)[0] == f"area <|obj_1|>cube\n{digits}"
+
+
+@pytest.mark.parametrize(
+    ("score", "digit"), [(0, "0"), (0.09, "0"), (0.5, "5"), (1, "9"), (1.3, "9")]
+)
+def test_scores_are_told_in_tenths(score: float, digit: str) -> None:
+    words = told(Detected(phrase="cube", objects=(found(1, score=score),)), SIZE)[0]
+    assert isinstance(words, str)
+    assert words.endswith(CELLS + digit)
+
+
+def test_no_more_text_is_shown_than_the_limit() -> None:
+    words = told(read(*["word"] * 1000), SIZE)[0]
+    assert isinstance(words, str)
+    assert len(words) == len("text\n") + READ_LIMIT
+
+
+SPECIAL = [*PERCEPTION_TOKENS, "<|im_end|>", "<|im_start|>", "<|vision_start|>", "<|endoftext|>"]
+HOSTILE = st.lists(
+    st.one_of(st.sampled_from([*SPECIAL, "<", "|", "<|", "|>"]), st.text(max_size=3))
+)
+
+
+@given(HOSTILE.map("".join))
+def test_plain_text_spells_no_special_token(text: str) -> None:
+    assert not any(token in plain(text) for token in SPECIAL)
+
+
+def test_ordinary_text_stays_as_it_is() -> None:
+    assert plain("a < b | c |> d <tag> <||") == "a < b | c |> d <tag> < ||"
+
+
+def special_tokens(text: str) -> list[int]:
+    """How often each special token stands in a dialogue that says `text` wherever outsiders speak."""
+    hostile: list[Any] = [
+        Noted(text=text),
+        observed(read(text)),
+        observed(Failed(error="action", message=text)),
+        observed(Detected(phrase="x", objects=(found(9, text),), unknown=(text,))),
+        observed(Looked(index=9, label=text)),
+        observed(Ranged(ranges=(Range(index=9, label=text, box=BOX, depth=0),))),
+    ]
+    framed = [*opening(ASKED.model_copy(update={"question": text}), ""), *reply(hostile, SIZE)]
+    joined = "".join(piece for piece in framed if isinstance(piece, str))
+    return [joined.count(token) for token in SPECIAL]
+
+
+@given(HOSTILE.map("".join))
+def test_whatever_outsiders_say_adds_no_special_token(text: str) -> None:
+    assert special_tokens(text) == special_tokens("word")
+
+
+def test_a_detected_phrase_is_not_repeated() -> None:
+    item = Observed(action=Detect(phrase="x"), observation=Detected(phrase="x"))
+    assert reply([item], SIZE)[1] == "found\n0"
+
+
+def test_tools_have_one_order() -> None:
+    assert tools_in_order(["read", "look"]) == ("look", "read")
+    assert tools_in_order(PERCEPTIONS[::-1]) == PERCEPTIONS

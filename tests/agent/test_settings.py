@@ -1,0 +1,79 @@
+"""The environment is read in one place, and a variable that cannot be used is named."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import foveal.agent.settings as module
+from foveal.agent.errors import InputError
+from foveal.agent.settings import PREFIX, Settings, settings
+
+ROOT = Path(module.__file__).resolve().parents[1]
+LAYERS = ("agent", "tools", "graphs", "evals", "training", "foveal")
+
+
+def test_without_variables_the_defaults_hold() -> None:
+    assert settings({}) == Settings()
+    assert settings({"PATH": "/bin", "FOVEAL_UNKNOWN": "1"}) == Settings()
+
+
+def test_every_setting_has_a_variable() -> None:
+    values = {
+        "FOVEAL_PROFILE": "mine.toml",
+        "FOVEAL_DEVICE": "cuda:1",
+        "FOVEAL_WEIGHTS": "/somewhere",
+        "FOVEAL_MAX_PIXELS": "1000",
+        "FOVEAL_ALLOW_PRIVATE_URLS": "true",
+    }
+    assert set(values) == {PREFIX + name.upper() for name in Settings.model_fields}
+    assert settings(values) == Settings(
+        profile="mine.toml",
+        device="cuda:1",
+        weights=Path("/somewhere"),
+        max_pixels=1000,
+        allow_private_urls=True,
+    )
+
+
+def test_an_empty_variable_is_unset() -> None:
+    assert settings({PREFIX + name.upper(): "" for name in Settings.model_fields}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("FOVEAL_MAX_PIXELS", "many"),
+        ("FOVEAL_MAX_PIXELS", "0"),
+        ("FOVEAL_MAX_PIXELS", "1e9"),
+        ("FOVEAL_ALLOW_PRIVATE_URLS", "perhaps"),
+    ],
+)
+def test_a_bad_value_is_named(name: str, value: str) -> None:
+    with pytest.raises(InputError) as caught:
+        settings({name: value})
+    assert str(caught.value).startswith(f"{name}='{value}' cannot be used: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_the_process_environment_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FOVEAL_DEVICE", "mps")
+    assert settings().device == "mps"
+
+
+def test_our_variables_are_named_nowhere_else() -> None:
+    """Other modules may mention them in messages, but never look them up."""
+    strays = []
+    for path in (path for layer in LAYERS for path in (ROOT / layer).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call | ast.Subscript) and _reads_ours(node):
+                strays.append(f"{path.name}:{node.lineno}")
+    assert not strays
+
+
+def _reads_ours(node: ast.Call | ast.Subscript) -> bool:
+    """os.environ["FOVEAL_X"], os.environ.get("FOVEAL_X") or os.getenv("FOVEAL_X")."""
+    asked = ast.unparse(node.func if isinstance(node, ast.Call) else node.value)
+    key = (node.args[:1] or [None])[0] if isinstance(node, ast.Call) else node.slice
+    ours = isinstance(key, ast.Constant) and str(key.value).startswith(PREFIX)
+    return ours and ("environ" in asked or "getenv" in asked)
