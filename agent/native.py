@@ -2,20 +2,21 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from foveal.agent.actions import PerceptionKind
 from foveal.agent.context import Context, Part
 from foveal.agent.decoding import decode
-from foveal.agent.dialogue import END, Piece, opening, reply
+from foveal.agent.dialogue import END, Piece, opening, plain, reply
 from foveal.agent.grammar import parse
 from foveal.agent.mask import Vocabulary
 from foveal.agent.model import Sight, Usage
 from foveal.agent.observations import View
 from foveal.agent.transcript import Acted, Asked, Injected, Noted, Observed, found_objects
 from foveal.agent.vision import Encoded, VisionEncoder, processor_of
-from foveal.agent.weights import load_config, load_into, verify
+from foveal.agent.weights import load_config, load_into
 
 REMEMBERED = 16
 """Images whose first look is kept, so that a second question costs only the decoder."""
@@ -27,7 +28,12 @@ class NativeModel:
     """Any `Qwen2VLForConditionalGeneration` whose tokenizer holds perception tokens."""
 
     def __init__(
-        self, network: Any, tokenizer: Any, vision: VisionEncoder, system: str = DEFAULT_SYSTEM, name: str = "native"
+        self,
+        network: Any,
+        tokenizer: Any,
+        vision: VisionEncoder,
+        system: str = DEFAULT_SYSTEM,
+        name: str = "native",
     ) -> None:
         """`system` may name `{tools}`; `tokenizer` is a transformers fast tokenizer."""
         self.name = name
@@ -36,10 +42,11 @@ class NativeModel:
         self.vision = vision
         self.system = system
         ids = tokenizer.get_vocab()
-        silent = [*tokenizer.all_special_ids, *range(len(tokenizer), network.config.text_config.vocab_size)]
-        self.vocabulary = Vocabulary(
-            ids, network.config.text_config.vocab_size, silent, ids[END]
-        )
+        silent = [
+            *tokenizer.all_special_ids,
+            *range(len(tokenizer), network.config.text_config.vocab_size),
+        ]
+        self.vocabulary = Vocabulary(ids, network.config.text_config.vocab_size, silent, ids[END])
         self._seen: dict[str, Encoded] = {}
 
     @classmethod
@@ -54,9 +61,9 @@ class NativeModel:
         )
 
         config = Qwen2VLConfig(**load_config(folder / "config.json"))
-        network = Qwen2VLForConditionalGeneration(config)
+        network: Any = Qwen2VLForConditionalGeneration(config)
         load_into(network, folder / "model.safetensors")
-        verify(folder / "tokenizer.json")
+        load_config(folder / "tokenizer.json")  # a file cut short is found here
         tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer.json"))
         network.to(device)
         vision = VisionEncoder(network.model.visual, processor_of(folder), device)
@@ -80,6 +87,15 @@ class NativeModel:
     def ids(self, text: str) -> list[int]:
         """Token ids of text, special tokens included."""
         return list(self.tokenizer.encode(text, add_special_tokens=False))
+
+    def spoken(self, tokens: Sequence[int]) -> str:
+        """Token ids as text. Words that only look like a special token are spelled so that they are none."""
+        parts = []
+        for name, run in groupby(tokens, self.vocabulary.spelling):
+            ids = list(run)
+            words = plain(self.tokenizer.decode(ids, skip_special_tokens=True))
+            parts.append(words if name is None else name * len(ids))
+        return "".join(parts)
 
 
 class NativeSession:
@@ -132,7 +148,7 @@ class NativeSession:
             found_objects(self._items), limit, _Streamer(self._model, on_text) if on_text else None,
         )  # fmt: skip
         self._emitted += len(decoded.tokens)
-        text = self._model.tokenizer.decode(decoded.tokens, skip_special_tokens=True)
+        text = self._model.spoken(decoded.tokens)
         turn = Acted(
             text=text,
             tokens=decoded.tokens,
@@ -193,7 +209,7 @@ class _Streamer:
         self._model, self._on_text, self._said = model, on_text, ""
 
     def __call__(self, tokens: Sequence[int]) -> None:
-        text = self._model.tokenizer.decode(tokens, skip_special_tokens=True)
+        text = self._model.spoken(tokens)
         if text.endswith("\ufffd"):  # half a character: wait for the rest
             return
         self._on_text(text[len(self._said) :])

@@ -1,6 +1,5 @@
 """The vision tower of a Qwen2-VL model on one picture at a time: pixels in, merged visual tokens out."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,9 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.agent.weights import load_config, load_state
+from foveal.agent.weights import load_config, load_into
 
 TOWER = "model.visual."
+ASPECT = 200
+"""Qwen2-VL refuses a picture that is longer than this many times its width: such a hairline is widened."""
 
 
 @dataclass(frozen=True)
@@ -39,24 +40,35 @@ class VisionEncoder:
             Qwen2VisionTransformerPretrainedModel,
         )
 
-        config = Qwen2VLConfig(**load_config(folder / "config.json"))
+        config: Any = Qwen2VLConfig(**load_config(folder / "config.json"))
         tower = Qwen2VisionTransformerPretrainedModel(config.vision_config)
-        state = load_state(folder / "model.safetensors")
-        own = {k.removeprefix(TOWER): v for k, v in state.items() if k.startswith(TOWER)}
-        tower.load_state_dict(own, strict=True)
+        load_into(tower, folder / "model.safetensors", part=TOWER)
         return cls(tower, processor_of(folder), device)
 
     def encode(self, pixels: NDArray[np.uint8]) -> Encoded:
         """Visual tokens of a picture (height, width, 3), RGB, of any size."""
         import torch
 
-        inputs = self._processor(images=[pixels], return_tensors="pt", input_data_format="channels_last")
+        inputs = self._processor(
+            images=[_stretched(pixels)], return_tensors="pt", input_data_format="channels_last"
+        )
         grid = inputs["image_grid_thw"]
         with torch.inference_mode():
-            out = self._tower(inputs["pixel_values"].to(self._device), grid_thw=grid.to(self._device))
+            out = self._tower(
+                inputs["pixel_values"].to(self._device), grid_thw=grid.to(self._device)
+            )
         frames, rows, columns = (int(n) for n in grid[0])
         values: NDArray[np.float32] = out.pooler_output.float().cpu().numpy()
         return Encoded(values, (frames, rows, columns))
+
+
+def _stretched(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A picture that Qwen2-VL takes: the rows or columns of a hairline are repeated."""
+    height, width = pixels.shape[:2]
+    for axis, (short, long) in enumerate(((height, width), (width, height))):
+        if long > short * ASPECT:
+            return pixels.repeat(-(-long // (short * ASPECT)), axis=axis)
+    return pixels
 
 
 def processor_of(folder: Path) -> Any:
@@ -64,7 +76,7 @@ def processor_of(folder: Path) -> Any:
     from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
     path = folder / "preprocessor_config.json"
-    values = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    values = load_config(path) if path.is_file() else {}
     known = {"size", "min_pixels", "max_pixels", "patch_size", "merge_size", "temporal_patch_size",
              "image_mean", "image_std"}  # fmt: skip
     return Qwen2VLImageProcessorPil(**{k: v for k, v in values.items() if k in known})

@@ -26,20 +26,29 @@ def load_state(path: Path) -> dict[str, Any]:
 
 
 def save_state(state: Mapping[str, Any], path: Path) -> None:
-    """Write tensors as safetensors, floats as float16."""
+    """Write tensors as safetensors, floats as float16 unless a value is too large for it."""
     from safetensors.torch import save_file
 
-    halved = {
-        name: (t.half() if t.is_floating_point() else t).detach().cpu().contiguous().clone()
-        for name, t in state.items()
-    }
-    save_file(halved, path)
+    smaller = {name: _halved(t.detach()).cpu().contiguous().clone() for name, t in state.items()}
+    save_file(smaller, path)
 
 
-def load_into(model: Any, path: Path) -> Any:
-    """The model with the file's tensors: every name and shape must match."""
+def _halved(tensor: Any) -> Any:
+    if not tensor.is_floating_point():
+        return tensor
+    half = tensor.half()
+    return half if bool((half.isfinite() == tensor.isfinite()).all()) else tensor.float()
+
+
+def load_into(model: Any, path: Path, part: str = "") -> Any:
+    """The model with the file's tensors: every name and shape must match.
+
+    `part` is the prefix of the names to take, without which they are the model's.
+    """
+    state = load_state(path)
+    own = {name.removeprefix(part): t for name, t in state.items() if name.startswith(part)}
     try:
-        model.load_state_dict(load_state(path), strict=True)
+        model.load_state_dict(own, strict=True)
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
         raise SetupError(f"weights {path.name} do not fit the model: {reason}", CURE) from error
@@ -60,21 +69,30 @@ def load_config(path: Path) -> dict[str, Any]:
 
 
 def verify(path: Path) -> None:
-    """Raise SetupError when the file is missing, or differs from its line in SHA256SUMS."""
+    """Raise SetupError when the file is missing, or not what SHA256SUMS beside it says.
+
+    A folder without a list is taken as it is; a list must name every file that is used.
+    """
     if not path.is_file():
         raise SetupError(f"weights {path} are missing", CURE)
-    expected = checksums(path.parent).get(path.name)
-    if expected is not None and digest(path) != expected:
+    if not (path.parent / SUMS).is_file():
+        return
+    listed = checksums(path.parent)
+    if path.name not in listed:
+        cure = f"if you trust it: cd {path.parent} && sha256sum {path.name} >> {SUMS}"
+        raise SetupError(f"weights {path} are not listed in {SUMS}", cure)
+    if digest(path) != listed[path.name]:
         raise SetupError(f"weights {path} are damaged: the checksum differs from {SUMS}", CURE)
 
 
 def checksums(folder: Path) -> dict[str, str]:
-    """File name to SHA-256, as listed in the folder; empty without a list."""
+    """File name to SHA-256, as `sha256sum` lists them in the folder; empty without a list."""
     listed = folder / SUMS
     if not listed.is_file():
         return {}
-    rows = (line.split(maxsplit=1) for line in listed.read_text(encoding="utf-8").splitlines())
-    return {row[1].lstrip("*"): row[0].lower() for row in rows if len(row) == 2}
+    lines = listed.read_text(encoding="utf-8", errors="replace").splitlines()
+    rows = (line.split(maxsplit=1) for line in lines)
+    return {row[1].lstrip("*").removeprefix("./"): row[0].lower() for row in rows if len(row) == 2}
 
 
 def digest(path: Path) -> str:

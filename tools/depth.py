@@ -10,11 +10,11 @@ from PIL import Image
 
 from foveal.agent.actions import Depth
 from foveal.agent.observations import Box, Range, Ranged
+from foveal.agent.weights import load_config, load_into
 from foveal.tools.base import Mark, Picture, Reply, Request
 from foveal.tools.builders import build_depth
 from foveal.tools.cache import ByteLRU
 from foveal.tools.extras import needs
-from foveal.tools.weights import load_config, load_into
 
 CACHE = 64 * 2**20
 """Bytes of depth maps remembered."""

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from foveal.agent.actions import Segment
 from foveal.agent.errors import SpecialistError
 from foveal.agent.observations import Box, Segmented
+from foveal.agent.weights import load_config, load_into
 from foveal.tools.base import Mark, Picture, Reply, Request
 from foveal.tools.builders import build_sam
 from foveal.tools.cache import ByteLRU
 from foveal.tools.extras import needs
-from foveal.tools.weights import load_config, load_into
 
 CACHE = 256 * 2**20
 """Bytes of image embeddings remembered."""

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from foveal.agent.weights import save_state
 from foveal.tools.builders import build_depth
-from foveal.tools.weights import save_state
 from foveal.training.augment import recolour
 from foveal.training.loop import Numbers, Options, fit
 from foveal.training.scenes import DEPTH_SIDE, SIDE, Scenes, load

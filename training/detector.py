@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from foveal.agent.weights import save_state
 from foveal.tools.builders import build_detector
 from foveal.tools.quiet import import_ultralytics
-from foveal.tools.weights import save_state
 from foveal.training.augment import Sample, jitter, move
 from foveal.training.loop import Numbers, Options, fit
 from foveal.training.scenes import NAMES, SIDE, Scenes, load

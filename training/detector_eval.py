@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from foveal.agent.weights import load_config, load_into
 from foveal.evals.tabletop import Split, scene
 from foveal.tools.builders import build_detector
 from foveal.tools.quiet import import_ultralytics
-from foveal.tools.weights import load_config, load_into
 from foveal.training.loop import Numbers
 from foveal.training.scenes import NAMES, SIZES, letterbox
 

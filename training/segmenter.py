@@ -16,8 +16,8 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from foveal.agent.weights import save_state
 from foveal.tools.builders import build_sam
-from foveal.tools.weights import save_state
 from foveal.training.augment import recolour
 from foveal.training.loop import Numbers, Options, fit
 from foveal.training.scenes import SIDE, Scenes, load

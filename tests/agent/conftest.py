@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from foveal.agent.grammar import PERCEPTION_TOKENS
 from numpy.typing import NDArray
+
+from foveal.agent.grammar import PERCEPTION_TOKENS
 
 CHAT = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>",
         "<|vision_pad|>", "<|image_pad|>", "<|video_pad|>")  # fmt: skip
@@ -74,8 +75,9 @@ def tiny_config(tokenizer: Any) -> dict[str, Any]:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Random weights in the layout of a released model."""
     import torch
-    from foveal.agent.weights import save_state
     from transformers import Qwen2VLConfig, Qwen2VLForConditionalGeneration
+
+    from foveal.agent.weights import save_state
 
     made = tmp_path_factory.mktemp("native")
     tokenizer = byte_tokenizer()
@@ -83,7 +85,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = tiny_config(tokenizer)
     (made / "config.json").write_text(json.dumps(config), encoding="utf-8")
     (made / "preprocessor_config.json").write_text(
-        json.dumps({"size": {"shortest_edge": 56 * 56, "longest_edge": 112 * 112}}), encoding="utf-8"
+        json.dumps({"size": {"shortest_edge": 56 * 56, "longest_edge": 112 * 112}}),
+        encoding="utf-8",
     )
     torch.manual_seed(0)
     network = Qwen2VLForConditionalGeneration(Qwen2VLConfig(**config))

@@ -74,8 +74,8 @@ def test_corners_come_in_order(
     cells = [token for token in turn if token in X_TOKENS or token in Y_TOKENS]
     assert len(cells) % 4 == 0
     for at in range(0, len(cells), 4):
-        left, right = (X_TOKENS.index(cells[at + i]) for i in (0, 2))  # type: ignore[arg-type]
-        top, bottom = (Y_TOKENS.index(cells[at + i]) for i in (1, 3))  # type: ignore[arg-type]
+        left, right = (X_TOKENS.index(cells[at + i]) for i in (0, 2))
+        top, bottom = (Y_TOKENS.index(cells[at + i]) for i in (1, 3))
         assert left <= right
         assert top <= bottom
 

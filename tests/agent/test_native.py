@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from foveal.agent.actions import Detect, Look, Object, Read
+from foveal.agent.actions import Answer, Detect, Look, Object, Read
 from foveal.agent.dialogue import opening, reply
 from foveal.agent.errors import ActionError, SetupError
+from foveal.agent.grammar import parse
 from foveal.agent.native import NativeModel
 from foveal.agent.observations import (
     Box,
@@ -167,9 +168,20 @@ async def test_text_is_streamed_as_it_is_decoded(
     assert not any("\ufffd" in text for text in heard)
 
 
-async def test_damaged_weights_are_a_setup_error(folder: Path, tmp_path: Path) -> None:
-    for name in ("config.json", "tokenizer.json", "preprocessor_config.json"):
-        (tmp_path / name).write_bytes((folder / name).read_bytes())
-    (tmp_path / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:5000])
-    with pytest.raises(SetupError, match=r"model\.safetensors"):
+async def test_words_that_look_like_an_action_are_words(native: Any) -> None:
+    """A model may spell a token letter by letter; with no tools allowed, that must not act."""
+    letters = [native.ids(letter)[0] for letter in "<|read_start|><|read_end|>"]
+    assert parse(native.spoken(letters)) == (Answer(text="< |read_start|>< |read_end|>"),)
+    phrase = [*native.ids("<|detect_start|>"), *letters, *native.ids("<|detect_end|>")]
+    assert parse(native.spoken(phrase)) == (Detect(phrase="< |read_start|>< |read_end|>"),)
+    acted = native.ids("See: <|segment_start|><|x_1|><|y_1|><|x_1|><|y_2|><|segment_end|>")
+    assert native.spoken(acted) == native.tokenizer.decode(acted)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "tokenizer.json"])
+async def test_damaged_files_are_a_setup_error(folder: Path, tmp_path: Path, name: str) -> None:
+    for path in folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / name).write_bytes((folder / name).read_bytes()[:50])
+    with pytest.raises(SetupError, match=name.replace(".", r"\.")):
         NativeModel.from_folder(tmp_path)

@@ -74,6 +74,6 @@ def test_our_variables_are_named_nowhere_else() -> None:
 def _reads_ours(node: ast.Call | ast.Subscript) -> bool:
     """os.environ["FOVEAL_X"], os.environ.get("FOVEAL_X") or os.getenv("FOVEAL_X")."""
     asked = ast.unparse(node.func if isinstance(node, ast.Call) else node.value)
-    key = (node.args[:1] or [None])[0] if isinstance(node, ast.Call) else node.slice
-    ours = isinstance(key, ast.Constant) and str(key.value).startswith(PREFIX)
+    keys = node.args[:1] if isinstance(node, ast.Call) else [node.slice]
+    ours = any(isinstance(key, ast.Constant) and str(key.value).startswith(PREFIX) for key in keys)
     return ours and ("environ" in asked or "getenv" in asked)

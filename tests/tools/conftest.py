@@ -72,8 +72,8 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A weights folder as training writes it."""
     import torch
 
+    from foveal.agent.weights import save_state
     from foveal.tools.builders import build_depth, build_detector, build_sam
-    from foveal.tools.weights import save_state
 
     folder = tmp_path_factory.mktemp("weights")
     detector = yolo()
@@ -96,7 +96,7 @@ def write_tower(folder: Path) -> None:
     from transformers.models.qwen2_vl.configuration_qwen2_vl import Qwen2VLVisionConfig
     from transformers.models.qwen2_vl.modeling_qwen2_vl import Qwen2VisionTransformerPretrainedModel
 
-    from foveal.tools.weights import save_state
+    from foveal.agent.weights import save_state
 
     Qwen2VLConfig(vision_config=VISION).save_pretrained(folder)
     tower = Qwen2VisionTransformerPretrainedModel(Qwen2VLVisionConfig(**VISION))

@@ -123,8 +123,8 @@ def checkpoint(folder: Path) -> Path:
     """As ultralytics saves a model."""
     import torch
 
+    from foveal.agent.weights import load_config, load_into
     from foveal.tools.builders import build_detector
-    from foveal.tools.weights import load_config, load_into
 
     config = load_config(folder / "detector.yaml")
     model = load_into(build_detector(config), folder / "detector.safetensors")

@@ -36,8 +36,8 @@ def test_the_mask_is_the_predictors_own(
 ) -> None:
     from segment_anything import SamPredictor
 
+    from foveal.agent.weights import load_config, load_into
     from foveal.tools.builders import build_sam
-    from foveal.tools.weights import load_config, load_into
 
     config = load_config(tiny_weights / "segmenter.json")
     predictor = SamPredictor(load_into(build_sam(config), tiny_weights / "segmenter.safetensors"))

@@ -11,6 +11,7 @@ import pytest
 
 from foveal.agent.actions import PERCEPTIONS
 from foveal.agent.errors import SetupError
+from foveal.agent.weights import digest
 from foveal.tools.base import Specialist
 from foveal.tools.cache import ByteLRU
 from foveal.tools.catalogue import embedded, specialist_for
@@ -60,7 +61,6 @@ def test_nothing_heavy_is_imported_until_used() -> None:
         "ray_dispatch",
         "images",
         "store",
-        "weights",
         "builders",
         "quiet",
     ]
@@ -140,7 +140,9 @@ def test_damaged_and_missing_weights_are_for_the_user(
     with pytest.raises(SetupError, match="missing"):
         load(tmp_path)
     (tmp_path / name).write_bytes(whole)
-    (tmp_path / "SHA256SUMS").write_text(f"{'0' * 64}  {name}\n", encoding="utf-8")
+    sums = {path.name: digest(path) for path in tmp_path.iterdir()} | {name: "0" * 64}
+    rows = (f"{sum_}  {file}\n" for file, sum_ in sums.items())
+    (tmp_path / "SHA256SUMS").write_text("".join(rows), encoding="utf-8")
     with pytest.raises(SetupError, match="damaged: the checksum differs"):
         load(tmp_path)
 
