@@ -20,10 +20,11 @@ from foveal.training.augment import recolour
 from foveal.training.loop import Numbers, Options, fit
 from foveal.training.scenes import DEPTH_SIDE, SIDE, Scenes, load
 
-PATCH = 14
+SIZE, PATCH = 168, 14
+"""Pixels of the longer side of a picture, and of a patch."""
 
 CONFIG: dict[str, Any] = {
-    "image_size": DEPTH_SIDE,
+    "image_size": SIZE,
     "polarity": "near_high",
     "mean": [0.485, 0.456, 0.406],
     "std": [0.229, 0.224, 0.225],
@@ -34,7 +35,7 @@ CONFIG: dict[str, Any] = {
             "num_hidden_layers": 4,
             "num_attention_heads": 3,
             "mlp_ratio": 4,
-            "image_size": DEPTH_SIDE,
+            "image_size": SIZE,
             "patch_size": PATCH,
             "out_indices": [1, 2, 3, 4],
             "reshape_hidden_states": False,
@@ -56,7 +57,7 @@ class DepthOptions(Options):
     """Defaults are what the embedded weights were made with."""
 
     out: Path = Path("runs/depth")
-    minutes: float = 15.0
+    minutes: float = 13.0
     rate: float = 1e-3
     clip: float = 1.0
     weight: float = 6.0
@@ -70,10 +71,13 @@ class DepthEstimation:
         torch.manual_seed(options.seed)
         self.options, self.scenes = options, scenes
         self.model: Any = build_depth(CONFIG).train()
+        # Both make a step on a processor faster; neither changes what is learnt.
+        self.model = self.model.to(memory_format=torch.channels_last)
+        self.model.set_attn_implementation("eager")
         # The last layer is a ReLU: start on its living side.
         torch.nn.init.constant_(self.model.head.conv3.bias, 0.6)
         self.mean, self.std = (torch.tensor(CONFIG[key])[:, None, None] for key in ("mean", "std"))
-        shapes = np.round((scenes.content[:, 2:] - scenes.content[:, :2]) * DEPTH_SIDE).astype(int)
+        shapes = np.round((scenes.content[:, 2:] - scenes.content[:, :2]) * SIZE).astype(int)
         self.groups = [np.flatnonzero((shapes == s).all(axis=1)) for s in np.unique(shapes, axis=0)]
 
     def loss(self, step: int, progress: float) -> tuple[Tensor, Numbers]:
@@ -101,14 +105,18 @@ class DepthEstimation:
 
     def _sample(
         self, row: int, rng: np.random.Generator
-    ) -> tuple[NDArray[np.uint8], NDArray[np.float16], NDArray[np.bool_]]:
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.bool_]]:
+        """Picture (h x w x 3), metres (h x w) and where things are (h x w)."""
         content = self.scenes.content[row]
+        size = tuple(np.round((content[2:] - content[:2]) * SIZE).astype(int).tolist())
         image = Image.fromarray(_part(self.scenes.images[row], content, SIDE))
-        depth = _part(self.scenes.depth[row], content, DEPTH_SIDE)
-        size = (depth.shape[1], depth.shape[0])
-        things = Image.fromarray(_part(self.scenes.instances[row], content, SIDE))
-        inside = np.asarray(things.resize(size, Image.Resampling.NEAREST)) > 0
-        pixels = recolour(np.asarray(image.resize(size, Image.Resampling.BICUBIC)), rng)
+        pixels = recolour(
+            np.asarray(image.resize((size[0], size[1]), Image.Resampling.BICUBIC)), rng
+        )
+        depth = _nearest(
+            _part(self.scenes.depth[row], content, DEPTH_SIDE).astype(np.float32), size
+        )
+        inside = _nearest(_part(self.scenes.instances[row], content, SIDE), size) > 0
         if rng.random() < 0.5:
             pixels, depth, inside = pixels[:, ::-1], depth[:, ::-1], inside[:, ::-1]
         return pixels.copy(), depth.copy(), inside.copy()
@@ -123,6 +131,10 @@ class DepthEstimation:
 def _part(square: NDArray[Any], content: NDArray[np.float32], side: int) -> NDArray[Any]:
     x0, y0, x1, y1 = np.round(content * side).astype(int)
     return square[y0:y1, x0:x1]
+
+
+def _nearest(values: NDArray[Any], size: tuple[int, ...]) -> NDArray[Any]:
+    return np.asarray(Image.fromarray(values).resize((size[0], size[1]), Image.Resampling.NEAREST))
 
 
 def _steepness(error: Tensor) -> Tensor:

@@ -31,7 +31,7 @@ class DetectorOptions(Options):
     """Pixels of the letterboxed picture in the first part of the budget; a multiple of 32."""
     early: float = 0.55
     """How large that part is, 0 to 1."""
-    conf: float = 0.35
+    conf: float = 0.25
     """Score threshold written into the configuration."""
 
 

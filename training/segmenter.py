@@ -1,4 +1,4 @@
-"""The segmenter: a Segment Anything of about 2 M parameters that outlines what is in a box on a table.
+"""The segmenter: a Segment Anything of 2.5 M parameters that outlines what is in a box on a table.
 
 Architecture, prompts and the loss for the predicted overlap are those of Kirillov et al. (2023); masks
 are learnt with cross-entropy and the soft Dice loss (Milletari et al., 2016) at the decoder's own
@@ -23,11 +23,11 @@ from foveal.training.loop import Numbers, Options, fit
 from foveal.training.scenes import SIDE, Scenes, load
 
 CONFIG: dict[str, Any] = {
-    "image_size": 288,
-    "patch_size": 12,
-    "embed_dim": 160,
+    "image_size": 256,
+    "patch_size": 16,
+    "embed_dim": 192,
     "depth": 4,
-    "num_heads": 5,
+    "num_heads": 6,
     "mlp_ratio": 4,
     "window_size": 8,
     "global_attn_indexes": [3],
@@ -45,7 +45,7 @@ CONFIG: dict[str, Any] = {
 
 
 Framed = tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.float64]]
-"""Picture (h x w x 3), masks of n things (n x SIDE x SIDE, aligned top left), boxes in its pixels (n x 4, xyxy)."""
+"""Picture (h x w x 3), masks of n things (n x SIDE x SIDE, aligned top left), boxes in it (n x 4, xyxy pixels)."""
 
 Prompts = dict[str, Any]
 """The `points` and `boxes` that a prompt encoder takes; one of them is None."""
