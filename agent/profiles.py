@@ -21,6 +21,8 @@ class Profile(BaseModel):
     """Folder with the model (Hugging Face layout) and its specialists' weights."""
     tools: tuple[PerceptionKind, ...] = ("look", "detect", "segment", "depth", "read")
     """The perception actions that the model was trained to use."""
+    drawn: tuple[PerceptionKind, ...] = ()
+    """Of segment and depth, those whose pictures the model was trained to see."""
     system: str = "tools: {tools}"
     """The system prompt; `{tools}` becomes the actions that a run allows."""
     device: str = "cpu"

@@ -181,7 +181,7 @@ def _model(profile: Profile) -> PerceptionModel:
 def _dispatcher(profile: Profile, store: ImageStore, ray: str | bool | None) -> Dispatcher:
     from foveal.tools.catalogue import embedded
 
-    crew = embedded(profile.weights, profile.device)
+    crew = embedded(profile.weights, profile.device, profile.drawn)
     if ray:
         from foveal.tools.ray_dispatch import RayDispatcher
 

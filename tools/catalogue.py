@@ -1,6 +1,6 @@
 """Which specialists exist, and which of them answers which action."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
 from typing import assert_never
@@ -37,12 +37,17 @@ def specialist_for(kind: PerceptionKind) -> str:
     assert_never(kind)
 
 
-def embedded(folder: Path, device: str = "cpu") -> Crew:
-    """The specialists whose weights lie in one folder, plus the reader, which brings its own."""
+def embedded(
+    folder: Path, device: str = "cpu", drawn: Collection[PerceptionKind] = ("segment", "depth")
+) -> Crew:
+    """The specialists whose weights lie in one folder, plus the reader, which brings its own.
+
+    `drawn` are the kinds of action that come back with a picture.
+    """
     return {
         "detector": partial(Detector.from_folder, folder, device),
-        "segmenter": partial(Segmenter.from_folder, folder, device),
-        "depth": partial(DepthEstimator.from_folder, folder, device),
+        "segmenter": partial(Segmenter.from_folder, folder, device, "segment" in drawn),
+        "depth": partial(DepthEstimator.from_folder, folder, device, "depth" in drawn),
         "reader": Reader.packaged,
         ENCODER: partial(Encoder.from_folder, folder, device),
     }

@@ -27,8 +27,11 @@ Map = NDArray[np.float32]
 class DepthEstimator:
     """Tells near from far."""
 
-    def __init__(self, model: Any, config: dict[str, Any], device: str = "cpu") -> None:
-        self._model, self._device = model.to(device), device
+    def __init__(
+        self, model: Any, config: dict[str, Any], device: str = "cpu", draws: bool = True
+    ) -> None:
+        """`draws`: whether to hand out the map as a picture, for models that were trained to see it."""
+        self._model, self._device, self._draws = model.to(device), device, draws
         self._size = int(config["image_size"])
         self._patch = int(config["model"]["patch_size"])
         self._near_high = config["polarity"] == "near_high"
@@ -39,19 +42,21 @@ class DepthEstimator:
         """Maps computed so far."""
 
     @classmethod
-    def from_folder(cls, folder: Path, device: str = "cpu") -> "DepthEstimator":
+    def from_folder(
+        cls, folder: Path, device: str = "cpu", draws: bool = True
+    ) -> "DepthEstimator":
         """From depth.json and depth.safetensors."""
         with needs("models"):
             config = load_config(folder / "depth.json")
             model = load_into(build_depth(config), folder / "depth.safetensors")
-        return cls(model, config, device)
+        return cls(model, config, device, draws)
 
     def warm_up(self) -> None:
         """Run once on a black image."""
         self._estimate(np.zeros((64, 64, 3), np.uint8))
 
     def run(self, batch: Sequence[Request]) -> list[Reply]:
-        """Targets nearest first, and the map as a grey picture in which near is bright."""
+        """Targets nearest first, and perhaps the map as a grey picture in which near is bright."""
         return [self._reply(request) for request in batch]
 
     def _reply(self, request: Request) -> Reply:
@@ -62,8 +67,8 @@ class DepthEstimator:
         ranges = [_range(distances, mark, size) for mark in request.marks]
         ranges.sort(key=lambda one: one.depth)
         whole = Box(image=request.image, xyxy=(0, 0, size[1], size[0]))
-        picture = Picture("depth", _grey(distances), whole)
-        return Reply(Ranged(ranges=tuple(ranges)), pictures=(picture,))
+        pictures = (Picture("depth", _grey(distances), whole),) if self._draws else ()
+        return Reply(Ranged(ranges=tuple(ranges)), pictures=pictures)
 
     def _map(self, request: Request) -> Map:
         known = self._maps.get(request.image)

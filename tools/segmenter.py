@@ -27,22 +27,26 @@ MARGIN = 4
 class Segmenter:
     """Outlines what is in a box."""
 
-    def __init__(self, model: Any, config: dict[str, Any], device: str = "cpu") -> None:
+    def __init__(
+        self, model: Any, config: dict[str, Any], device: str = "cpu", draws: bool = True
+    ) -> None:
+        """`draws`: whether to hand out the masked crop, for models that were trained to see it."""
         from segment_anything.utils.transforms import ResizeLongestSide
 
         self._model, self._prompt = model.to(device), config.get("prompt", "box")
+        self._draws = draws
         self._resize = ResizeLongestSide(model.image_encoder.img_size)
         self._embeddings: ByteLRU[Any] = ByteLRU(CACHE)
         self.encoded = 0
         """Images encoded so far."""
 
     @classmethod
-    def from_folder(cls, folder: Path, device: str = "cpu") -> "Segmenter":
+    def from_folder(cls, folder: Path, device: str = "cpu", draws: bool = True) -> "Segmenter":
         """From segmenter.json and segmenter.safetensors."""
         with needs("segmenter"):
             config = load_config(folder / "segmenter.json")
             model = load_into(build_sam(config), folder / "segmenter.safetensors")
-            return cls(model, config, device)
+            return cls(model, config, device, draws)
 
     def warm_up(self) -> None:
         """Encode and prompt once on a black image."""
@@ -50,7 +54,7 @@ class Segmenter:
         self._mask(self._encode([pixels])[0], pixels, (0.0, 0.0, 64.0, 64.0))
 
     def run(self, batch: Sequence[Request]) -> list[Reply]:
-        """One mask per request, with its masked crop."""
+        """One mask per request, perhaps with its masked crop."""
         fresh = {r.image: r.pixels for r in batch if self._embeddings.get(r.image) is None}
         now = dict(zip(fresh, self._encode(list(fresh.values())), strict=True))
         for image, embedding in now.items():
@@ -65,7 +69,8 @@ class Segmenter:
         mask = self._mask(embedding, request.pixels, mark.box.xyxy)
         if not mask.any():
             raise SpecialistError("segmenter", "nothing could be outlined there")
-        return Reply(_measured(mask, mark, request.image), mask, (_crop(mask, request),))
+        pictures = (_crop(mask, request),) if self._draws else ()
+        return Reply(_measured(mask, mark, request.image), mask, pictures)
 
     def _encode(self, images: Sequence[NDArray[np.uint8]]) -> list[Any]:
         """One (1, channels, rows, columns) embedding per image."""

@@ -121,7 +121,7 @@ class Composer:
     def _question(
         self, scene: Scene, tools: tuple[PerceptionKind, ...]
     ) -> tuple[Question | None, str | None]:
-        if self.rng.random() < 0.2:
+        if self.rng.random() < 0.3:
             return outside(self.rng)
         question = ask(scene, self.rng)
         if question is not None and question.family == "read" and "read" not in tools:
