@@ -11,6 +11,7 @@ from foveal.agent.observations import (
     Found,
     Looked,
     Observation,
+    Range,
     Ranged,
     Recognised,
     Reencoded,
@@ -46,7 +47,7 @@ def reply(items: Sequence[Injected], size: tuple[int, int]) -> list[Piece]:
         if number:
             pieces.append("\n")
         pieces += [plain(item.text)] if isinstance(item, Noted) else told(item.observation, size)
-    return [*pieces, *_extremes(items), ASSISTANT]
+    return [*pieces, *_extremes(items, size), ASSISTANT]
 
 
 def told(observation: Observation, size: tuple[int, int]) -> list[Piece]:
@@ -55,11 +56,9 @@ def told(observation: Observation, size: tuple[int, int]) -> list[Piece]:
         case Detected():
             words = _detected(observation, size)
         case Segmented():
-            words = (
-                f"area {_named(observation.index, observation.label)}\n{_share(observation.share)}"
-            )
+            words = f"area {_target(observation, size)}\n{_share(observation.share)}"
         case Ranged():
-            names = [_named(target.index, target.label) for target in observation.ranges]
+            names = [_target(target, size) for target in observation.ranges]
             words = "depth" + "".join(f"\n{line}" for line in _ends("near", names, "far"))
         case Recognised():
             text = " ".join(line.text for line in observation.lines)
@@ -80,7 +79,7 @@ def plain(text: str) -> str:
     return text.replace("<|", "< |")
 
 
-def _extremes(items: Sequence[Injected]) -> list[Piece]:
+def _extremes(items: Sequence[Injected], size: tuple[int, int]) -> list[Piece]:
     """The largest and the smallest of several outlines in one turn."""
     areas = [
         item.observation
@@ -90,7 +89,7 @@ def _extremes(items: Sequence[Injected]) -> list[Piece]:
     if len(areas) < 2:
         return []
     ordered = sorted(areas, key=lambda segmented: -segmented.share)
-    names = [_named(segmented.index, segmented.label) for segmented in (ordered[0], ordered[-1])]
+    names = [_target(segmented, size) for segmented in (ordered[0], ordered[-1])]
     return ["".join(f"\n{line}" for line in _ends("larger", names, "smaller"))]
 
 
@@ -111,6 +110,11 @@ def _detected(detected: Detected, size: tuple[int, int]) -> str:
 def _listed(found: Found, size: tuple[int, int]) -> str:
     cells = spell(box_to_cells(found.box.xyxy, *size))
     return f"{_named(found.index, found.label)}{cells}{_tenths(found.score)}"
+
+
+def _target(seen: Segmented | Range, size: tuple[int, int]) -> str:
+    """An object by its number and label; a bare region, which has neither, by its cells."""
+    return _named(seen.index, seen.label) or spell(box_to_cells(seen.box.xyxy, *size))
 
 
 def _named(index: int, label: str) -> str:

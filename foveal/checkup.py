@@ -17,13 +17,15 @@ from pydantic import BaseModel, ConfigDict
 from foveal.agent.errors import FovealError, SetupError
 from foveal.agent.profiles import embedded_weights
 from foveal.agent.settings import settings
-from foveal.agent.weights import SUMS, checksums, verify
+from foveal.agent.weights import CURE, SUMS, checksums, verify
 
 NEEDED = ("models", "detector", "segmenter", "ocr")
 """The extras without which the embedded profile cannot do all it knows."""
 ESSENTIAL = ("config.json", "model.safetensors", "tokenizer.json")
-SPECIALISTS = ("detector.yaml", "segmenter.json", "depth.json")
-REINSTALL = "pip install --force-reinstall --no-deps foveal"
+SPECIALISTS = (
+    "detector.yaml", "detector.safetensors", "segmenter.json", "segmenter.safetensors",
+    "depth.json", "depth.safetensors",
+)  # fmt: skip
 ROOM = 200 * 2**20
 """Bytes that should be free for temporary files."""
 
@@ -109,13 +111,12 @@ def _weights() -> Iterator[Check]:
 
 
 def _intact(path: Path, listed: bool) -> Check:
-    if not path.is_file():
-        return _broken("weights", path.name, "missing", REINSTALL)
     try:
         verify(path)
-    except (SetupError, OSError) as error:
-        found = "damaged" if isinstance(error, SetupError) else str(error.strerror)
-        return _broken("weights", path.name, found, REINSTALL)
+    except SetupError as error:
+        return _broken("weights", path.name, error.problem, error.cure)
+    except OSError as error:
+        return _broken("weights", path.name, str(error.strerror), CURE)
     size = _size(path.stat().st_size)
     if listed:
         return Check(about="weights", name=path.name, state="ok", found=f"{size}, verified")

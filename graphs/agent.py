@@ -174,8 +174,15 @@ def chosen(tools: Tools, profile: Profile) -> tuple[PerceptionKind, ...]:
 
 def _model(profile: Profile) -> PerceptionModel:
     from foveal.agent.native import NativeModel
+    from foveal.tools.extras import needs
 
-    return NativeModel.from_folder(profile.weights, profile.system, profile.device, profile.name)
+    with needs("models"):
+        import safetensors  # noqa: F401  # these first: without them
+        import torch  # noqa: F401  # transformers fails in words of its own
+
+        return NativeModel.from_folder(
+            profile.weights, profile.system, profile.device, profile.name
+        )
 
 
 def _dispatcher(profile: Profile, store: ImageStore, ray: str | bool | None) -> Dispatcher:

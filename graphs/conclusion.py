@@ -40,7 +40,7 @@ def _doubt(confidence: float | None, context: Context) -> tuple[str, ...]:
         return ()
     return (
         f"low confidence ({confidence:.2f}); profile {context.profile!r} was trained for "
-        f"{context.domain}; try --profile with a general model",
+        f"{context.domain}; for anything else use a profile whose model knows it",
     )
 
 

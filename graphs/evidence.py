@@ -71,5 +71,5 @@ def _notes(observation: Observation, profile: str) -> Iterator[str]:
         for phrase in observation.unknown:
             yield (
                 f"the detector of profile {profile!r} has no class for {phrase!r}; "
-                "try --profile with a general model"
+                "use a profile whose detector has one"
             )

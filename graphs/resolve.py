@@ -17,18 +17,11 @@ def resolve(action: Perception, asked: Asked, objects: Mapping[int, Found]) -> t
 
 def _mark(target: Region | Object, asked: Asked, objects: Mapping[int, Found]) -> Mark:
     if isinstance(target, Region):
-        return Mark(Box(image=asked.image, xyxy=_pixels(target, *asked.size)))
+        return Mark(Box(image=asked.image, xyxy=cells_to_box(target, *asked.size)))
     found = objects.get(target.index)
     if found is None:
         raise ActionError(f"there is no object {target.index}; {_known(objects)}")
     return Mark(found.box, found.index, found.label)
-
-
-def _pixels(region: Region, width: int, height: int) -> tuple[int, int, int, int]:
-    """The region's crop, one pixel at least: images narrower than the grid have empty cells."""
-    x0, y0, x1, y1 = cells_to_box(region, width, height)
-    x0, y0 = min(x0, width - 1), min(y0, height - 1)
-    return x0, y0, max(x1, x0 + 1), max(y1, y0 + 1)
 
 
 def _known(objects: Mapping[int, Found]) -> str:

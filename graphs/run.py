@@ -107,12 +107,19 @@ async def _answered(
                 config={"recursion_limit": 4 * parts.budgets.hops + 10},
             )
         except BaseException as error:
-            emit(Broke(error=f"{type(error).__name__}: {error}"))
+            emit(Broke(error=_described(error)))
             raise
         finally:
             sessions.drop(name)
     result: Result = reply["result"]
     return result
+
+
+def _described(error: BaseException) -> str:
+    """An exception's type and message, without the address of some object that stands for one."""
+    bare = any(repr(part) == object.__repr__(part) for part in error.args)
+    message = "" if bare else str(error)
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
 @cache

@@ -42,9 +42,7 @@ class DepthEstimator:
         """Maps computed so far."""
 
     @classmethod
-    def from_folder(
-        cls, folder: Path, device: str = "cpu", draws: bool = True
-    ) -> "DepthEstimator":
+    def from_folder(cls, folder: Path, device: str = "cpu", draws: bool = True) -> "DepthEstimator":
         """From depth.json and depth.safetensors."""
         with needs("models"):
             config = load_config(folder / "depth.json")

@@ -76,7 +76,7 @@ def seen(request: Request) -> Looked | Reencoded:
         whole = Box(image=request.image, xyxy=(0, 0, width, height))
         return Reencoded(encoder="clip", views=(View(role="whole", pixels=whole, source=whole),))
     if isinstance(action, Reencode):
-        reason = f"this profile has no {action.encoder!r} re-encoder; vpt-2b and vpt-7b have one"
+        reason = f"this profile has no {action.encoder!r} re-encoder"
         raise SpecialistError("encoder", reason)
     raise TypeError(f"the encoder cannot {action.kind}")
 

@@ -84,7 +84,8 @@ def _resolve(url: "httpx.URL", allowed: Sequence[str]) -> Address:
     for address in addresses:
         if not _is_public(address) and not _is_allowed(address, allowed):
             raise InputError(
-                f"{url} is refused: {address} is a private address; allow its network or download the image first"
+                f"{url} is refused: {address} is a private address; "
+                "set FOVEAL_ALLOW_PRIVATE_URLS=true or download the image first"
             )
     return addresses[0]
 

@@ -91,6 +91,16 @@ TOLD: list[tuple[str, Observation, list[Piece]]] = [
         ranged(2, 1, 3),
         ["depth\nnear <|obj_2|>cube\n<|obj_1|>cube\nfar <|obj_3|>cube", VIEW],
     ),
+    (
+        "outline of a region",  # which has neither number nor label: where it is names it
+        Segmented(box=BOX, area=1, share=0.0123, centroid=(1, 1), views=(VIEW,)),
+        [f"area {CELLS}\n0123", VIEW],
+    ),
+    (
+        "depth of a region and an object",
+        Ranged(ranges=(Range(box=BOX, depth=0.1), Range(index=2, label="cube", box=BOX, depth=1))),
+        [f"depth\nnear {CELLS}\nfar <|obj_2|>cube"],
+    ),
     ("no text", Recognised(), ["no text"]),
     ("text", read("EXIT", "<|obj_1|> 7"), ["text\nEXIT < |obj_1|> 7"]),
     ("look at a region", Looked(views=(VIEW,)), ["look", VIEW]),

@@ -12,14 +12,7 @@ import pytest
 from foveal import checkup
 from foveal.cli import main
 
-FILES = (
-    "config.json",
-    "model.safetensors",
-    "tokenizer.json",
-    "detector.yaml",
-    "segmenter.json",
-    "depth.json",
-)
+FILES = (*checkup.ESSENTIAL, *checkup.SPECIALISTS)
 
 
 @pytest.fixture
@@ -73,13 +66,23 @@ def test_damaged_and_missing_weights_are_told_apart(weights: Path) -> None:
     (weights / "depth.json").unlink()
     (weights / "extra.txt").touch()
     states = {name: found(name) for name in FILES}
-    assert (states["model.safetensors"].state, states["model.safetensors"].found) == (
-        "problem",
-        "damaged",
-    )
-    assert (states["depth.json"].state, states["depth.json"].found) == ("problem", "missing")
+    damaged, missing = states["model.safetensors"], states["depth.json"]
+    assert (damaged.state, missing.state) == ("problem", "problem")
+    assert damaged.found.endswith("are damaged: the checksum differs from SHA256SUMS")
+    assert missing.found.endswith("are missing")
     assert states["config.json"].state == "ok"
     assert all(check.cure for check in states.values() if check.state == "problem")
+
+
+@pytest.mark.usefixtures("everything")
+def test_a_file_that_the_list_leaves_out_is_not_called_damaged(weights: Path) -> None:
+    sums = weights / "SHA256SUMS"
+    lines = sums.read_text().splitlines(keepends=True)
+    sums.write_text("".join(line for line in lines if "depth.json" not in line))
+    told = found("depth.json")
+    assert told.state == "problem"
+    assert told.found.endswith("are not listed in SHA256SUMS")
+    assert told.cure.endswith("sha256sum depth.json >> SHA256SUMS")
 
 
 @pytest.mark.usefixtures("everything")

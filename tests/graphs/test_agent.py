@@ -1,6 +1,7 @@
 """The Python door, as a user opens it."""
 
 import asyncio
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import pytest
 
 import foveal
 from foveal.agent.actions import PERCEPTIONS, Detect
-from foveal.agent.errors import InputError
+from foveal.agent.errors import InputError, SetupError
 from foveal.agent.profiles import Profile
 from foveal.agent.scripted import ScriptedModel
 from foveal.graphs.agent import Agent, ask, chosen
@@ -257,3 +258,15 @@ def test_low_confidence_names_what_the_profile_is_for(painter: Any, picture: Any
     assert ask(picture, "?", model=sure, **options).notes == ()
     (note,) = ask(picture, "?", model=unsure, **options).notes
     assert note.startswith("low confidence (0.31); profile 'embedded' was trained for rendered")
+    assert note.endswith("for anything else use a profile whose model knows it")
+
+
+@pytest.mark.parametrize("library", ["torch", "transformers", "safetensors"])
+def test_a_missing_extra_is_the_users_to_install(
+    library: str, picture: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.split(".")[0] == library]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, library, None)
+    with Agent() as agent, pytest.raises(SetupError, match=r"pip install 'foveal\[models\]'"):
+        agent.ask(picture, "How many?")

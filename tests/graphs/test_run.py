@@ -153,7 +153,28 @@ async def test_any_other_exception_is_a_bug_and_propagates(
         await run("?", picture, needed)
     assert needed.model.sessions[0].closed == 1
     (trace,) = tmp_path.iterdir()
-    assert read(trace)[-1].kind == "broke"
+    last = read(trace)[-1]
+    assert last.kind == "broke"
+    assert last.error == "ZeroDivisionError: a bug"
+
+
+@pytest.mark.parametrize("reasons", [(), (object(),)], ids=["no message", "an object"])
+async def test_a_trace_names_no_object_by_its_address(
+    reasons: Any, parts: Any, painter: Any, picture: Any, tmp_path: Path
+) -> None:
+    running: asyncio.Task[Any]
+
+    async def cancel(action: Any) -> None:
+        running.cancel(*reasons)
+
+    painter.before = cancel
+    running = asyncio.create_task(run("?", picture, parts(RED, "2", trace_dir=tmp_path)))
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    (trace,) = tmp_path.iterdir()
+    last = read(trace)[-1]
+    assert last.kind == "broke"
+    assert last.error == "CancelledError"
 
 
 async def test_a_repeated_action_is_answered_from_memory(
@@ -199,7 +220,7 @@ async def test_an_unknown_class_is_noted_with_the_profile(parts: Any, picture: A
     result = await run("?", picture, parts("<|detect_start|>dog<|detect_end|>", "none"))
     (note,) = result.notes
     assert note == (
-        "the detector of profile 'embedded' has no class for 'dog'; try --profile with a general model"
+        "the detector of profile 'embedded' has no class for 'dog'; use a profile whose detector has one"
     )
 
 

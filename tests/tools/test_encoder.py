@@ -77,8 +77,8 @@ def test_the_same_crop_is_encoded_once(encoder: Encoder) -> None:
 
 
 @pytest.mark.parametrize("name", ["detection", "seg"])
-def test_other_encoders_are_in_other_profiles(encoder: Encoder, name: str) -> None:
-    with pytest.raises(SpecialistError, match="vpt-2b and vpt-7b"):
+def test_an_encoder_that_is_not_there_is_named(encoder: Encoder, name: str) -> None:
+    with pytest.raises(SpecialistError, match=f"has no {name!r} re-encoder"):
         encoder.run([Request(Reencode(encoder=name), "a", PHOTO)])  # type: ignore[arg-type]
 
 

@@ -42,6 +42,11 @@ REFUSED = [
 ]
 
 
+def test_a_private_address_names_the_setting_that_allows_it() -> None:
+    with pytest.raises(InputError, match="set FOVEAL_ALLOW_PRIVATE_URLS=true or download"):
+        load_image("http://127.0.0.1/x.png")
+
+
 @pytest.mark.parametrize(("url", "words"), REFUSED)
 def test_refused(url: str, words: str) -> None:
     with pytest.raises(InputError, match=words) as caught:

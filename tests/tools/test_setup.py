@@ -7,12 +7,21 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from foveal.agent.actions import PERCEPTIONS
+from foveal.agent.actions import (
+    PERCEPTIONS,
+    Depth,
+    Object,
+    Perception,
+    PerceptionKind,
+    Segment,
+)
 from foveal.agent.errors import SetupError
 from foveal.agent.weights import digest
-from foveal.tools.base import Specialist
+from foveal.tools.base import Mark, Request, Specialist
 from foveal.tools.cache import ByteLRU
 from foveal.tools.catalogue import embedded, specialist_for
 from foveal.tools.depth import DepthEstimator
@@ -40,6 +49,26 @@ def run(code: str, **environment: str) -> str:
 def test_every_action_has_a_specialist() -> None:
     crew = embedded(Path("anywhere"))
     assert {specialist_for(kind) for kind in PERCEPTIONS} == set(crew)
+
+
+@pytest.mark.parametrize(
+    ("drawn", "segments", "depths"),
+    [((), 0, 0), (("segment",), 1, 0), (("segment", "depth"), 1, 1)],
+)
+def test_only_pictures_that_the_model_was_trained_to_see_are_drawn(
+    drawn: tuple[PerceptionKind, ...], segments: int, depths: int,
+    tiny_weights: Path, photo: NDArray[np.uint8], mark_on: Callable[[str], Mark],
+) -> None:  # fmt: skip
+    crew, mark = embedded(tiny_weights, drawn=drawn), mark_on("an image")
+    asked: dict[str, Perception] = {
+        "segmenter": Segment(target=Object(index=1)),
+        "depth": Depth(targets=(Object(index=1),)),
+    }
+    shown = {}
+    for name, action in asked.items():
+        (reply,) = crew[name]().run([Request(action, "an image", photo, (mark,))])
+        shown[name] = len(reply.pictures)
+    assert shown == {"segmenter": segments, "depth": depths}
 
 
 HEAVY = (
