@@ -13,7 +13,8 @@ from tokenizers import Tokenizer
 from torch.nn import functional
 
 from foveal.agent.grammar import X_TOKENS, Y_TOKENS
-from foveal.training.glimpses import COLOURS, SHAPES, Glimpses
+from foveal.evals.tabletop import COLOURS, SHAPES
+from foveal.training.glimpses import Glimpses
 from foveal.training.tower import tokens
 
 SHARPNESS = 12.0
@@ -40,7 +41,9 @@ class Dictionary:
         return functional.normalize(means - means.mean(0), dim=1)
 
 
-def alignment_loss(tower: Any, words: Dictionary, glimpses: Glimpses) -> tuple[torch.Tensor, dict[str, float]]:
+def alignment_loss(
+    tower: Any, words: Dictionary, glimpses: Glimpses
+) -> tuple[torch.Tensor, dict[str, float]]:
     """How far the tokens of a batch are from saying what their cells show; and the shares said right."""
     seen = tokens(tower, glimpses.images)
     length = seen.norm(dim=-1, keepdim=True)
@@ -73,6 +76,8 @@ def _shares(
 ) -> dict[str, float]:
     """Share of cells with something in them whose colour and shape come first."""
     filled = colours > 0
-    colour = (unit @ words.colours.T).argmax(-1) + 1 == colours
-    shape = (unit @ words.shapes.T).argmax(-1) + 1 == shapes
-    return {"colour": float(colour[filled].float().mean()), "shape": float(shape[filled].float().mean())}
+    found = {"colour": (words.colours, colours), "shape": (words.shapes, shapes)}
+    return {
+        name: float(((unit @ rows.T).argmax(-1) + 1 == wanted)[filled].float().mean())
+        for name, (rows, wanted) in found.items()
+    }

@@ -35,12 +35,16 @@ from foveal.agent.observations import (
     View,
 )
 from foveal.agent.regions import grown
-from foveal.agent.transcript import Acted, Asked, Injected, Noted, Observed, numbered
+from foveal.agent.transcript import Acted, Asked, Noted, Observed, numbered
 from foveal.evals.questions import Question
 from foveal.evals.tabletop import SHAPES, Thing
 
+TOOLS: tuple[PerceptionKind, ...] = ("look", "detect", "segment", "depth", "read")
+"""The perception actions of the embedded model."""
 IMAGE = "0" * 64
 """Stands for the scene's content hash, which the dialogue never spells."""
+READING = ("read", "reading")
+"""Families whose answer is what the reader returns."""
 FINISH = "Now answer the question."
 
 
@@ -70,7 +74,9 @@ class Dialogue:
     items: tuple[Acted | Observed | Noted, ...]
 
 
-Steps = list[list[Perception]]
+def whole(size: tuple[int, int]) -> Box:
+    """All of an image of this width and height."""
+    return Box(image=IMAGE, xyxy=(0, 0, *size))
 
 
 def dialogue(world: World, question: Question, tools: Sequence[PerceptionKind]) -> Dialogue:
@@ -91,7 +97,8 @@ class _Player:
         self.world, self.question, self.tools = world, question, tools
         self.found: tuple[Found, ...] = ()
         self.origin: dict[int, Thing | None] = {}
-        self.answer = question.answer
+        # What was never read is not known: no answer of that kind may be made up.
+        self.answer = "unknown" if question.family in READING else question.answer
 
     def play(self) -> list[Acted | Observed | Noted]:
         items: list[Acted | Observed | Noted] = []
@@ -189,12 +196,11 @@ class _Player:
         )  # fmt: skip
 
     def _read(self, text: str) -> Recognised:
+        if self.question.family in READING:
+            self.answer = text or "no text"
         if not text:
             return Recognised()
-        if self.question.family in ("read", "reading"):
-            self.answer = text
-        whole = Box(image=IMAGE, xyxy=(0.0, 0.0, *map(float, self.world.size)))
-        return Recognised(lines=(Line(text=text, box=whole, score=0.9),))
+        return Recognised(lines=(Line(text=text, box=whole(self.world.size), score=0.9),))
 
     def _all_text(self) -> str:
         if self.world.text is not None:
@@ -206,8 +212,7 @@ class _Player:
         found = self._by_index(index)
         views: tuple[View, ...] = ()
         if self.world.views:
-            crop = tuple(map(float, grown(found.box.xyxy, *self.world.size)))
-            box = Box(image=IMAGE, xyxy=crop)  # type: ignore[arg-type]
+            box = Box(image=IMAGE, xyxy=grown(found.box.xyxy, *self.world.size))
             views = (View(role="crop", pixels=box, source=box),)
         return Looked(index=index, label=found.label, views=views)
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from foveal.agent.weights import save_state
 from foveal.tools.builders import build_depth
 from foveal.training.augment import recolour
-from foveal.training.loop import Numbers, Options, fit
+from foveal.training.loop import NotNegative, Numbers, Options, Positive, fit
 from foveal.training.scenes import DEPTH_SIDE, SIDE, Scenes, load
 
 SIZE, PATCH = 168, 14
@@ -57,10 +57,10 @@ class DepthOptions(Options):
     """Defaults are what the embedded weights were made with."""
 
     out: Path = Path("runs/depth")
-    minutes: float = 13.0
-    rate: float = 1e-3
-    clip: float = 1.0
-    weight: float = 6.0
+    minutes: Positive = 13.0
+    rate: Positive = 1e-3
+    clip: Positive = 1.0
+    weight: NotNegative = 6.0
     """How much more a pixel of a thing counts than one of the table."""
 
 

@@ -6,18 +6,19 @@ the first part of the budget (progressive resizing), which a convolutional netwo
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field
 from torch import Tensor
 
 from foveal.agent.weights import save_state
 from foveal.tools.builders import build_detector
 from foveal.tools.quiet import import_ultralytics
 from foveal.training.augment import Sample, jitter, move
-from foveal.training.loop import Numbers, Options, fit
+from foveal.training.loop import Numbers, Options, Positive, Share, fit
 from foveal.training.scenes import NAMES, SIDE, Scenes, load
 
 
@@ -25,13 +26,13 @@ class DetectorOptions(Options):
     """Defaults are what the embedded weights were made with."""
 
     out: Path = Path("runs/detector")
-    minutes: float = 40.0
-    rate: float = 2e-3
-    early_side: int = 320
+    minutes: Positive = 40.0
+    rate: Positive = 2e-3
+    early_side: Annotated[int, Field(gt=0, multiple_of=32)] = 320
     """Pixels of the letterboxed picture in the first part of the budget; a multiple of 32."""
-    early: float = 0.55
+    early: Share = 0.55
     """How large that part is, 0 to 1."""
-    conf: float = 0.25
+    conf: Share = 0.25
     """Score threshold written into the configuration."""
 
 

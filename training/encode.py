@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from foveal.agent.dialogue import END, Piece, opening, reply
-from foveal.agent.observations import Box, View, VisualTokens
+from foveal.agent.observations import View, VisualTokens
 from foveal.agent.positions import Positions, text_positions, visual_positions
 from foveal.agent.transcript import Acted, Injected
-from foveal.training.corpus import IMAGE, Dialogue
-from foveal.training.tokenizer import SYSTEM
+from foveal.training.corpus import Dialogue, whole
+from foveal.training.tokenizer import SYSTEM, number
 
 Grid = Callable[[View], tuple[int, int]]
 """Rows and columns of merged tokens that a view takes."""
@@ -39,8 +39,8 @@ def encode(run: Dialogue, tokenizer: Tokenizer, grid: Grid | None = None) -> Seq
     writer = _Writer(tokenizer, grid)
     before, after = opening(run.asked, SYSTEM)
     writer.inject([before])
-    whole = Box(image=IMAGE, xyxy=(0.0, 0.0, *map(float, run.asked.size)))
-    writer.inject([View(role="whole", pixels=whole, source=whole)])
+    box = whole(run.asked.size)
+    writer.inject([View(role="whole", pixels=box, source=box)])
     shared = len(writer.ids)
     writer.inject([after])
     waiting: list[Injected] = []
@@ -74,11 +74,15 @@ class _Writer:
             skip = ""
 
     def emit(self, text: str) -> None:
-        self._text([*self._encoded(text), self.tokenizer.token_to_id(END)], emitted=True)
+        self._text([*self._encoded(text), number(self.tokenizer, END)], emitted=True)
 
     def done(self, shared: int) -> Sequence:
         return Sequence(
-            np.array(self.ids), np.array(self.axes), np.array(self.emitted), tuple(self.views), shared
+            np.array(self.ids),
+            np.array(self.axes),
+            np.array(self.emitted),
+            tuple(self.views),
+            shared,
         )
 
     def _view(self, view: View) -> None:

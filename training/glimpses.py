@@ -6,13 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.evals.tabletop import COLOURS, SHAPES
+from foveal.evals.tabletop import SHAPES
 from foveal.training.scenes import SIDE, Scenes
 from foveal.training.sizes import PIXELS
 from foveal.training.tower import CELL
 
 Window = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels of a cached (letterboxed) scene."""
+
+FINE = 6
+"""Places on a side of a cell at which it is looked up what is there."""
 
 
 @dataclass(frozen=True)
@@ -60,18 +63,22 @@ def labels(
     """Colour and shape of the thing that fills most of each cell, if any fills a fifth: two (cells,) arrays."""
     x0, y0, x1, y1 = window
     rows, columns = grid
-    fine = 6
-    ys = (np.linspace(y0, y1, rows * fine, endpoint=False) + (y1 - y0) / (2 * rows * fine)).astype(int)
-    xs = (np.linspace(x0, x1, columns * fine, endpoint=False) + (x1 - x0) / (2 * columns * fine)).astype(int)
-    instances = np.asarray(scenes.instances[number])[ys[:, None], xs[None]]
-    cells = instances.reshape(rows, fine, columns, fine).transpose(0, 2, 1, 3).reshape(-1, fine * fine)
+    ys, xs = _middles(y0, y1, rows * FINE), _middles(x0, x1, columns * FINE)
+    seen = np.asarray(scenes.instances[number])[ys[:, None], xs[None]]
+    cells = seen.reshape(rows, FINE, columns, FINE).transpose(0, 2, 1, 3).reshape(-1, FINE**2)
     counts = np.stack([(cells == j + 1).sum(1) for j in range(scenes.things.shape[1])], axis=1)
-    best = counts.argmax(1)
-    names = np.where(counts.max(1) >= fine * fine / 5, scenes.things["name"][number][best].astype(np.int64), -1)
+    thing = scenes.things["name"][number][counts.argmax(1)].astype(np.int64)
+    names = np.where(counts.max(1) >= FINE**2 / 5, thing, -1)
     return (
         np.where(names >= 0, names // len(SHAPES) + 1, 0),
         np.where(names >= 0, names % len(SHAPES) + 1, 0),
     )
+
+
+def _middles(low: int, high: int, count: int) -> NDArray[np.int64]:
+    """The pixels at the middles of `count` equal parts of a stretch."""
+    starts = np.linspace(low, high, count, endpoint=False)
+    return (starts + (high - low) / (2 * count)).astype(int)
 
 
 def close_up(scenes: Scenes, number: int, rng: np.random.Generator) -> Window:
@@ -105,7 +112,10 @@ def stream(scenes: Scenes, rng: np.random.Generator, batch: int) -> Iterator[Gli
 
 
 def _gathered(
-    scenes: Scenes, chosen: list[tuple[int, Window]], grid: tuple[int, int], rng: np.random.Generator
+    scenes: Scenes,
+    chosen: list[tuple[int, Window]],
+    grid: tuple[int, int],
+    rng: np.random.Generator,
 ) -> Glimpses:
     images = np.stack([picture(scenes.images[n], w, grid) for n, w in chosen])
     pairs = [labels(scenes, n, w, grid) for n, w in chosen]
@@ -118,6 +128,3 @@ def _gathered(
     gain = rng.uniform(0.85, 1.15, (len(images), 1, 1, 1))
     images = np.clip(images * gain, 0, 255).astype(np.uint8)
     return Glimpses(images, np.ascontiguousarray(colours), np.ascontiguousarray(shapes), grid)
-
-
-__all__ = ["COLOURS", "SHAPES", "Glimpses", "close_up", "content", "grid_of", "labels", "picture", "stream"]

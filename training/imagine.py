@@ -91,7 +91,7 @@ def _word(rng: np.random.Generator) -> str:
         return _letters(string.ascii_lowercase, rng, 1, 11)
     if kind < 0.9:
         return _letters(string.ascii_letters + string.digits + string.punctuation, rng, 1, 9)
-    return _letters(string.ascii_letters + "àâçéèêëîïôùûüÿñáíóúäöß€£°—’", rng, 2, 10)
+    return _letters(string.ascii_letters + "àâçéèêëîïôùûüÿñáíóúäöß€£°—\u2019", rng, 2, 10)
 
 
 def _letters(alphabet: str, rng: np.random.Generator, least: int, most: int) -> str:

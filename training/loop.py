@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -24,6 +24,12 @@ Numbers = dict[str, float]
 
 CHECKPOINT, LOG = "checkpoint.pt", "log.jsonl"
 
+# Types rather than defaults carry the limits, so that a recipe that only changes a default keeps them.
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
 
 class Options(BaseModel):
     """What every training takes."""
@@ -34,31 +40,31 @@ class Options(BaseModel):
     """Folder for the weights, the checkpoint and the log."""
     scenes: Path = CACHE
     """Folder of rendered scenes; missing ones are rendered first."""
-    count: int = Field(default=4000, gt=0)
+    count: Count = 4000
     """Scenes to train on."""
-    minutes: float = Field(default=30.0, gt=0)
+    minutes: Positive = 30.0
     """Budget of wall-clock time, all resumed parts together."""
     steps: int = Field(default=0, ge=0)
     """Budget of updates; above 0 it replaces the minutes and makes a run repeatable."""
-    batch: int = Field(default=16, gt=0)
+    batch: Count = 16
     """Pictures per update."""
-    rate: float = Field(default=1e-3, gt=0)
+    rate: Positive = 1e-3
     """Highest learning rate."""
     optimiser: Name = "adamw"
     """What turns gradients into updates."""
-    warm: int = Field(default=150, gt=0)
+    warm: Count = 150
     """Updates over which the rate rises to its highest."""
-    decay: float = Field(default=0.03, ge=0)
+    decay: NotNegative = 0.03
     """Weight decay of matrices and kernels."""
-    clip: float = Field(default=5.0, gt=0)
+    clip: Positive = 5.0
     """Largest norm of the gradient."""
     seed: int = 0
     """Decides the first weights and the order and look of the pictures."""
-    save_minutes: float = Field(default=4.0, gt=0)
+    save_minutes: Positive = 4.0
     """Time between checkpoints; each also exports weights that can be used."""
     resume: bool = True
     """Whether to go on from the checkpoint in `out`, if there is one."""
-    threads: int = Field(default=1, gt=0)
+    threads: Count = 1
     """Processor threads."""
 
 

@@ -1,15 +1,19 @@
-"""The language model, in three stages: policy as text, vision aligned to words, both together.
+"""The language model: a Qwen2-VL of 6 M parameters that asks the specialists and says what follows.
 
-What was learnt on two cores (seeds of one, so leads rather than proofs): whatever reaches the model as text it
-uses almost at once; visual tokens must first be brought to the scale and basis of the word embeddings, and
-the tower then kept still.
+The embedded weights were made from nothing on two processor cores, in three stages. First the policy: dialogues
+as text alone, about scenes that were never drawn, teach which specialist to ask and how to copy and compare
+what it says. Then alignment: the vision tower alone learns to say colour, shape and place of what every cell of
+a rendered picture shows, in the language model's own word embeddings. Then pictured dialogues: both together,
+with and without tools, the tower kept still.
+
+Why so (seeds of one, so leads rather than proofs): whatever reaches the model as text it uses almost at once;
+visual tokens must first be brought to the scale and basis of the word embeddings.
 """
 
 import json
-import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 import torch
@@ -22,7 +26,8 @@ from foveal.agent.weights import save_state
 from foveal.training.align import Dictionary, alignment_loss
 from foveal.training.forward import hidden_states, rotations
 from foveal.training.glimpses import stream
-from foveal.training.loop import Numbers, Options, fit
+from foveal.training.loop import Count, NotNegative, Numbers, Options, Positive, Task, fit
+from foveal.training.optimisers import Name
 from foveal.training.packing import Packed
 from foveal.training.pictured import Composer, Illustrated, features
 from foveal.training.policy import batches
@@ -30,72 +35,90 @@ from foveal.training.scenes import Scenes, load
 from foveal.training.sizes import PIXELS, config
 from foveal.training.tokenizer import build
 
+T = TypeVar("T")
+
 
 class ModelOptions(Options):
     """Defaults are what the embedded weights were made with."""
 
     out: Path = Path("runs/model")
-    minutes: float = Field(default=75.0, gt=0)
+    minutes: Positive = 75.0
     """Budget of wall-clock time, split over the stages by `shares`."""
-    shares: tuple[float, float, float] = (0.4, 0.2, 0.4)
+    shares: tuple[Positive, Positive, Positive] = (0.4, 0.2, 0.4)
     """Parts of the budget for policy, alignment and pictured dialogues."""
-    rate: float = 3e-3
-    optimiser: Any = "muon"
-    warm: int = 60
-    decay: float = 0.05
-    clip: float = 1.0
-    batch: int = 16
-    """Rows of text or pictures per update."""
+    rate: Positive = 3e-3
+    optimiser: Name = "muon"
+    warm: Count = 60
+    decay: NotNegative = 0.05
+    clip: Positive = 1.0
+    batch: Annotated[int, Field(gt=1)] = 16
+    """Rows of text or pictures per update; half as many rows of pictured dialogues."""
 
 
-class Policy:
-    """Stage one: text dialogues; vision does not take part."""
+class _Stage:
+    """What the stages have in common: one network, parts of which learn."""
 
-    def __init__(self, network: Any, tokenizer: Tokenizer, options: ModelOptions) -> None:
-        self.model, self.options = network, options
-        self._batches = _resumable(lambda start: batches(tokenizer, options.seed + start, options.batch))
-        for parameter in network.model.visual.parameters():
-            parameter.requires_grad_(False)
-
-    def loss(self, step: int, progress: float) -> tuple[Tensor, Numbers]:
-        packed = self._batches(step)
-        return emission_loss(self.model, packed, None)
+    def __init__(self, network: Any, learns: Callable[[str], bool]) -> None:
+        """`learns` tells by a parameter's name whether it takes part."""
+        self.model = network
+        for name, parameter in network.named_parameters():
+            parameter.requires_grad_(learns(name))
 
     def export(self, model: Any, out: Path) -> None:
         save_state(model.state_dict(), out / "model.safetensors")
 
 
-class Alignment(Policy):
+def _sees(name: str) -> bool:
+    return "visual" in name
+
+
+def _speaks(name: str) -> bool:
+    return not _sees(name)
+
+
+class Policy(_Stage):
+    """Stage one: text dialogues; vision does not take part."""
+
+    def __init__(self, network: Any, tokenizer: Tokenizer, options: ModelOptions) -> None:
+        super().__init__(network, _speaks)
+        self._batches = _resumable(
+            lambda start: batches(tokenizer, options.seed + start, options.batch)
+        )
+
+    def loss(self, step: int, progress: float) -> tuple[Tensor, Numbers]:
+        return emission_loss(self.model, self._batches(step), None)
+
+
+class Alignment(_Stage):
     """Stage two: the tower alone learns to speak in word embeddings."""
 
     def __init__(
         self, network: Any, tokenizer: Tokenizer, options: ModelOptions, scenes: Scenes
     ) -> None:
-        self.model, self.options = network, options
+        super().__init__(network, _sees)
         table = network.model.language_model.embed_tokens.weight.detach()
         self.words = Dictionary(table, tokenizer)
         self._glimpses = _resumable(
-            lambda start: stream(scenes, np.random.default_rng([options.seed, start]), options.batch)
+            lambda start: stream(
+                scenes, np.random.default_rng([options.seed, start]), options.batch
+            )
         )
-        for name, parameter in network.named_parameters():
-            parameter.requires_grad_("visual" in name)
 
     def loss(self, step: int, progress: float) -> tuple[Tensor, Numbers]:
         return alignment_loss(self.model.model.visual, self.words, self._glimpses(step))
 
 
-class Pictured(Policy):
+class Pictured(_Stage):
     """Stage three: dialogues beside visual tokens, with the tower kept still."""
 
     def __init__(
         self, network: Any, tokenizer: Tokenizer, options: ModelOptions, scenes: Scenes
     ) -> None:
-        self.model, self.options = network, options
+        super().__init__(network, _speaks)
+        rows = options.batch // 2
         self._illustrated = _resumable(
-            lambda start: Composer(scenes, tokenizer, options.seed + start).batches(options.batch // 2)
+            lambda start: Composer(scenes, tokenizer, options.seed + start).batches(rows)
         )
-        for name, parameter in network.named_parameters():
-            parameter.requires_grad_("visual" not in name)
 
     def loss(self, step: int, progress: float) -> tuple[Tensor, Numbers]:
         shown: Illustrated = self._illustrated(step)
@@ -120,11 +143,11 @@ def emission_loss(network: Any, packed: Packed, seen: Tensor | None) -> tuple[Te
     return functional.cross_entropy(scores, wanted), {"right": round(float(right), 4)}
 
 
-def _resumable(make: Any) -> Any:
+def _resumable(make: Callable[[int], Iterator[T]]) -> Callable[[int], T]:
     """A function from step to batch: a stream that starts afresh, elsewhere, when training is resumed."""
-    running: list[Iterator[Any]] = []
+    running: list[Iterator[T]] = []
 
-    def batch(step: int) -> Any:
+    def batch(step: int) -> T:
         if not running:
             running.append(make(step))
         return next(running[0])
@@ -141,33 +164,28 @@ def train(options: ModelOptions) -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     tokenizer = build(options.out, options.seed)
     network: Any = Qwen2VLForConditionalGeneration(config(tokenizer))
-    stages = {
-        "policy": lambda n: Policy(n, tokenizer, options),
-        "alignment": lambda n: Alignment(n, tokenizer, options, load(options.scenes, options.count)),
-        "pictured": lambda n: Pictured(n, tokenizer, options, load(options.scenes, options.count)),
+    scenes = load(options.scenes, options.count)
+    stages: dict[str, Callable[[Any], Task]] = {
+        "policy": lambda network: Policy(network, tokenizer, options),
+        "alignment": lambda network: Alignment(network, tokenizer, options, scenes),
+        "pictured": lambda network: Pictured(network, tokenizer, options, scenes),
     }
-    for (name, make), share in zip(stages.items(), options.shares, strict=True):
-        folder = options.out / name
-        part = options.model_copy(
-            update={
-                "out": folder,
-                "minutes": options.minutes * share,
-                "steps": max(1, round(options.steps * share)) if options.steps else 0,
-            }
-        )
-        network = fit(make(network), part)
+    for (name, stage), share in zip(stages.items(), options.shares, strict=True):
+        network = fit(stage(network), _part(options, name, share))
     _export(network, tokenizer, options.out)
+
+
+def _part(options: ModelOptions, name: str, share: float) -> ModelOptions:
+    """A stage's own folder and its share of the budget."""
+    steps = max(1, round(options.steps * share)) if options.steps else 0
+    mine = {"out": options.out / name, "minutes": options.minutes * share, "steps": steps}
+    return options.model_copy(update=mine)
 
 
 def _export(network: Any, tokenizer: Tokenizer, out: Path) -> None:
     save_state(network.state_dict(), out / "model.safetensors")
     network.config.to_json_file(out / "config.json", use_diff=True)
     size = {"shortest_edge": PIXELS, "longest_edge": PIXELS}
-    (out / "preprocessor_config.json").write_text(json.dumps({"size": size}) + "\n", encoding="utf-8")
+    text = json.dumps({"size": size}) + "\n"
+    (out / "preprocessor_config.json").write_text(text, encoding="utf-8")
     tokenizer.save(str(out / "tokenizer.json"))
-
-
-def install(out: Path, weights: Path) -> None:
-    """Copy a trained model's files into a weights folder."""
-    for name in ("model.safetensors", "config.json", "preprocessor_config.json", "tokenizer.json"):
-        shutil.copy(out / name, weights / name)

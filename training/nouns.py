@@ -1,6 +1,6 @@
 """Words from outside the tabletop: what the embedded model is asked about and must not pretend to know."""
 
-NOUNS = (
+_NOUNS = (
     "dog cat horse cow sheep bird bear zebra giraffe elephant person man woman child boy girl baby face hand "
     "bus car truck train bicycle motorcycle boat ship plane helicopter taxi tram van wheel window door roof "
     "house building tower bridge church shop street road wall fence gate bench lamp traffic light clock "
@@ -13,7 +13,9 @@ NOUNS = (
     "guitar piano drum violin ball bat glove racket kite ski skateboard surfboard toy doll robot truck engine "
     "button handle key lock pipe wire cable plug socket tool hammer saw drill nail screw ladder rope basket "
     "storefront t-shirt billboard headline package side back front top left wall first page whiteboard"
-).split()
+)
+NOUNS = tuple(_NOUNS.split())
+"""Some come twice, and are drawn twice as often."""
 
 OPEN_QUESTIONS = (
     "What is the {a} doing?",

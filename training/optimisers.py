@@ -38,8 +38,9 @@ def optimiser_of(model: nn.Module, name: Name, rate: float, decay: float) -> Tog
     half the steps of AdamW in a trial of 150 steps each.
     """
     named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
-    matrices = [p for n, p in named if p.ndim == 2 and "embed_tokens" not in n and "lm_head" not in n]
     if name == "muon":
+        outer = ("embed_tokens", "lm_head")
+        matrices = [p for n, p in named if p.ndim == 2 and not any(o in n for o in outer)]
         inner = {id(p) for p in matrices}
         rest = [p for _, p in named if id(p) not in inner]
         return Together(

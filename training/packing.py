@@ -75,7 +75,9 @@ def stack(rows: Iterable[Row], length: int, pad: int, image: int) -> Packed:
     seen &= np.tri(length, dtype=bool)
     bias = np.where(seen, np.float32(0), np.float32(-1e9))[:, None]
     tensor = torch.from_numpy
-    return Packed(tensor(ids), tensor(positions), tensor(bias), tensor(emitted), tensor(ids == image))
+    return Packed(
+        tensor(ids), tensor(positions), tensor(bias), tensor(emitted), tensor(ids == image)
+    )
 
 
 def fill(sequences: Iterable[Sequence], length: int, rows: int) -> list[Row]:

@@ -22,6 +22,7 @@ from foveal.training.imagine import ask, outside
 from foveal.training.packing import Packed, Row, stack
 from foveal.training.policy import allowed
 from foveal.training.scenes import NAMES, SIZES, Scenes
+from foveal.training.tokenizer import number
 from foveal.training.tower import CELL, tokens
 
 LENGTH = 512
@@ -42,7 +43,7 @@ def remembered(scenes: Scenes, number: int, rng: np.random.Generator) -> Scene:
     width, height = SIZES[number % len(SIZES)]
     x0, y0, x1, y1 = content(scenes, number)
     scale = np.array([width / (x1 - x0), height / (y1 - y0)] * 2)
-    things = []
+    things: list[Thing] = []
     for row in scenes.things[number]:
         if row["name"] < 0:
             continue
@@ -51,7 +52,9 @@ def remembered(scenes: Scenes, number: int, rng: np.random.Generator) -> Scene:
         corners = (int(box[0]), int(box[1]), int(box[2]) + 1, int(box[3]) + 1)
         text = sign_text(rng) if shape == "sign" else None
         depth, visible = float(row["depth"]), int(row["visible"])
-        things.append(Thing(len(things) + 1, shape, colour, corners, visible, visible, depth, depth, text))
+        things.append(
+            Thing(len(things) + 1, shape, colour, corners, visible, visible, depth, depth, text)
+        )
     blank = np.broadcast_to(np.uint8(0), (height, width, 3))
     flat = np.broadcast_to(np.int16(0), (height, width))
     return Scene(blank, flat, np.broadcast_to(np.float32(0), (height, width)), tuple(things))
@@ -76,7 +79,7 @@ class Composer:
 
     def batches(self, rows: int) -> Iterator[Illustrated]:
         """Endless batches."""
-        pad, image = (self.tokenizer.token_to_id(t) for t in ("<|endoftext|>", "<|image_pad|>"))
+        pad, image = (number(self.tokenizer, t) for t in ("<|endoftext|>", "<|image_pad|>"))
         while True:
             made = [self.row() for _ in range(rows)]
             pictures = tuple(p for _, shown in made for p in shown)
@@ -92,7 +95,7 @@ class Composer:
         show = partial(self._shown, number, scene)
         row, shown = Row(), []
         for _ in range(12):
-            question, text = self._question(scene, tools)
+            question, text = self._question(scene)
             if question is None:
                 continue
             sequence = self._sequence(scene.things, _size(scene), question, text, tools)
@@ -118,15 +121,10 @@ class Composer:
                 row.add(sequence, sequence.shared)
         return row, [image]
 
-    def _question(
-        self, scene: Scene, tools: tuple[PerceptionKind, ...]
-    ) -> tuple[Question | None, str | None]:
+    def _question(self, scene: Scene) -> tuple[Question | None, str | None]:
         if self.rng.random() < 0.3:
             return outside(self.rng)
-        question = ask(scene, self.rng)
-        if question is not None and question.family == "read" and "read" not in tools:
-            return None, None  # the signs of cached scenes are made up: they cannot be read from pixels
-        return question, None
+        return ask(scene, self.rng), None
 
     def _sequence(
         self, things: tuple[Thing, ...], size: tuple[int, int], question: Question, text: str | None,
@@ -137,7 +135,9 @@ class Composer:
             dialogue(world, question, tools), self.tokenizer, lambda view: grid or _view_grid(view)
         )
 
-    def _shown(self, number: int, scene: Scene, view: View, grid: tuple[int, int]) -> NDArray[np.uint8]:
+    def _shown(
+        self, number: int, scene: Scene, view: View, grid: tuple[int, int]
+    ) -> NDArray[np.uint8]:
         left, top, right, bottom = content(self.scenes, number)
         width, height = _size(scene)
         x, y = (right - left) / width, (bottom - top) / height

@@ -6,13 +6,12 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from foveal.agent.actions import PerceptionKind
-from foveal.training.corpus import World, dialogue
+from foveal.training.corpus import TOOLS, World, dialogue
 from foveal.training.encode import Sequence, encode
 from foveal.training.imagine import ask, imagined, outside
 from foveal.training.packing import Packed, fill, stack
+from foveal.training.tokenizer import number
 
-TOOLS: tuple[PerceptionKind, ...] = ("look", "detect", "segment", "depth", "read")
-"""The perception actions of the embedded model."""
 LENGTH = 320
 """Tokens in a row; longer dialogues are left out."""
 
@@ -48,7 +47,7 @@ def sample(rng: np.random.Generator, tokenizer: Tokenizer) -> tuple[str, Sequenc
 def batches(tokenizer: Tokenizer, seed: int, rows: int = 8) -> Iterator[Packed]:
     """Endless packed batches of text dialogues."""
     rng = np.random.default_rng([seed, 1])
-    pad, image = (tokenizer.token_to_id(t) for t in ("<|endoftext|>", "<|image_pad|>"))
+    pad, image = (number(tokenizer, t) for t in ("<|endoftext|>", "<|image_pad|>"))
     while True:
         drawn = (sample(rng, tokenizer)[1] for _ in range(rows * 5))
         yield stack(fill(drawn, LENGTH, rows), LENGTH, pad, image)

@@ -19,7 +19,7 @@ from torch.nn import functional
 from foveal.agent.weights import save_state
 from foveal.tools.builders import build_sam
 from foveal.training.augment import recolour
-from foveal.training.loop import Numbers, Options, fit
+from foveal.training.loop import Count, Numbers, Options, Positive, Share, fit
 from foveal.training.scenes import SIDE, Scenes, load
 
 CONFIG: dict[str, Any] = {
@@ -55,13 +55,13 @@ class SegmenterOptions(Options):
     """Defaults are what the embedded weights were made with."""
 
     out: Path = Path("runs/segmenter")
-    minutes: float = 18.0
-    rate: float = 1e-3
-    clip: float = 1.0
-    batch: int = 8
-    prompts: int = 6
+    minutes: Positive = 18.0
+    rate: Positive = 1e-3
+    clip: Positive = 1.0
+    batch: Count = 8
+    prompts: Count = 6
     """Things asked for in each picture."""
-    points: float = 0.15
+    points: Share = 0.15
     """Share of pictures in which things are pointed at instead of boxed."""
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tokenizers import Tokenizer
+
+from foveal.training.tokenizer import number
 
 if TYPE_CHECKING:
     from transformers import Qwen2VLConfig
@@ -17,7 +20,7 @@ def config(tokenizer: Tokenizer) -> Qwen2VLConfig:
     """The configuration of the embedded model for a tokenizer."""
     from transformers import Qwen2VLConfig
 
-    token = tokenizer.token_to_id
+    token = partial(number, tokenizer)
     vocabulary = -(-tokenizer.get_vocab_size() // 64) * 64
     return Qwen2VLConfig(
         text_config={

@@ -14,7 +14,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from foveal.agent.dialogue import opening, reply
 from foveal.agent.grammar import PERCEPTION_TOKENS
 from foveal.agent.transcript import Acted
-from foveal.training.corpus import World, dialogue
+from foveal.training.corpus import TOOLS, World, dialogue
 from foveal.training.imagine import ask, imagined
 
 CHAT_TOKENS = (
@@ -30,7 +30,10 @@ def build(folder: Path, seed: int = 0, merges: int = 500, dialogues: int = 3000)
     """Train the tokenizer and write it to `folder`/tokenizer.json."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+        [
+            pre_tokenizers.Digits(individual_digits=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+        ]
     )
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
@@ -48,6 +51,14 @@ def build(folder: Path, seed: int = 0, merges: int = 500, dialogues: int = 3000)
     return tokenizer
 
 
+def number(tokenizer: Tokenizer, token: str) -> int:
+    """The id of a token that the tokenizer is known to have. Raises KeyError when it has not."""
+    found = tokenizer.token_to_id(token)
+    if found is None:
+        raise KeyError(token)
+    return found
+
+
 def _texts(seed: int, count: int) -> Iterator[str]:
     rng = np.random.default_rng(seed)
     for _ in range(count):
@@ -55,9 +66,8 @@ def _texts(seed: int, count: int) -> Iterator[str]:
         question = ask(scene, rng)
         if question is None:
             continue
-        tools = ("look", "detect", "segment", "depth", "read")
         size = scene.instances.shape[1], scene.instances.shape[0]
-        run = dialogue(World(scene.things, size, rng), question, tools)
+        run = dialogue(World(scene.things, size, rng), question, TOOLS)
         yield from opening(run.asked, SYSTEM)
         if question.family == "read":  # words that are read stay spelled out
             continue

@@ -69,7 +69,8 @@ def _attend(block: Any, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -
 
 
 def _normed(norm: Any, x: torch.Tensor) -> torch.Tensor:
-    return functional.layer_norm(x, norm.normalized_shape, norm.weight, norm.bias, norm.eps).to(torch.bfloat16)
+    out = functional.layer_norm(x, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
+    return out.to(torch.bfloat16)
 
 
 def _linear(linear: Any, x: torch.Tensor) -> torch.Tensor:
