@@ -15,7 +15,6 @@ from foveal.graphs.run import checked_question
 from foveal.graphs.trace import Event, Started
 from foveal.show import Narrator
 from foveal.terminal import one_line, own_stdout, printable
-from foveal.tools.extras import needs
 from foveal.tools.images import Source
 
 
@@ -38,7 +37,7 @@ class Order:
 def run(order: Order) -> int:
     """Answer on stdout. Returns the exit code: 0, or 1 when the model gave no answer."""
     started = time.monotonic()
-    with own_stdout() as out, needs("models"), _agent(order) as agent:
+    with own_stdout() as out, _agent(order) as agent:
         question = checked_question(order.question)
         pixels = loaded(order.image, agent.settings)
         if order.json:

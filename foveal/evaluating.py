@@ -12,12 +12,11 @@ from foveal.evals.report import Report, Scored, Share
 from foveal.evals.runner import evaluate
 from foveal.graphs.agent import Agent, chosen
 from foveal.terminal import own_stdout
-from foveal.tools.extras import needs
 
 
 def tabletop(limit: int, seed: int, profile: str | None, tools: str | None, as_json: bool) -> int:
     """Questions about rendered tables; the report on stdout, progress on stderr if that is a terminal."""
-    with own_stdout() as out, needs("models"), Agent(profile, tools=tools) as agent:
+    with own_stdout() as out, Agent(profile, tools=tools) as agent:
         allowed = chosen(tools, agent.profile)
         progress = _Progress(limit, sys.stderr)
         report = evaluate(agent, limit, seed, tools=allowed, on_progress=progress.show)
