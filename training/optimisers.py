@@ -13,7 +13,11 @@ class Together:
 
     def __init__(self, *parts: torch.optim.Optimizer) -> None:
         self.parts = parts
-        self.param_groups: list[dict[str, Any]] = [g for part in parts for g in part.param_groups]
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]:
+        """Asked for anew each time: an optimiser that goes back to a saved state makes new groups."""
+        return [group for part in self.parts for group in part.param_groups]
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         for part in self.parts:
