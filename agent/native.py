@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import Callable, Sequence
 from itertools import groupby
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from foveal.agent.actions import PerceptionKind
 from foveal.agent.context import Context, Part
 from foveal.agent.decoding import decode
 from foveal.agent.dialogue import END, Piece, opening, plain, reply
+from foveal.agent.errors import SetupError
 from foveal.agent.grammar import parse
 from foveal.agent.mask import Vocabulary
 from foveal.agent.model import Sight, Usage
@@ -65,7 +67,7 @@ class NativeModel:
         load_into(network, folder / "model.safetensors")
         load_config(folder / "tokenizer.json")  # a file cut short is found here
         tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer.json"))
-        network.to(device)
+        _move(network, device)
         vision = VisionEncoder(network.model.visual, processor_of(folder), device)
         return cls(network, tokenizer, vision, system, name)
 
@@ -200,6 +202,17 @@ class NativeSession:
             encoded = self._model.vision.encode(self._sight.pixels(view.pixels.image)[y0:y1, x0:x1])
             seen = (encoded.values, encoded.grid)
         return [ids("<|vision_start|>"), seen, ids("<|vision_end|>")]
+
+
+def _move(network: Any, device: str) -> None:
+    try:
+        network.to(device)
+    except (RuntimeError, AssertionError) as error:  # no such device, or torch built without it
+        reason = shorten(str(error).partition(". ")[0], 100)
+        problem = f"device {device!r} cannot be used ({reason})"
+        raise SetupError(
+            problem, "set FOVEAL_DEVICE=cpu or correct the profile's device"
+        ) from error
 
 
 class _Streamer:

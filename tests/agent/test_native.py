@@ -185,3 +185,11 @@ async def test_damaged_files_are_a_setup_error(folder: Path, tmp_path: Path, nam
     (tmp_path / name).write_bytes((folder / name).read_bytes()[:50])
     with pytest.raises(SetupError, match=name.replace(".", r"\.")):
         NativeModel.from_folder(tmp_path)
+
+
+@pytest.mark.parametrize("device", ["banana", "cuda:99"])
+def test_a_device_that_is_not_there_is_a_setup_error(folder: Path, device: str) -> None:
+    with pytest.raises(
+        SetupError, match=rf"device '{device}' cannot be used \(.*set FOVEAL_DEVICE=cpu"
+    ):
+        NativeModel.from_folder(folder, device=device)
