@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import count, islice
 from typing import Any
 
 import numpy as np
@@ -81,7 +82,9 @@ class Composer:
         """Endless batches."""
         pad, image = (number(self.tokenizer, t) for t in ("<|endoftext|>", "<|image_pad|>"))
         while True:
-            made = [self.row() for _ in range(rows)]
+            # A very uniform scene allows hardly any question; then another one is taken.
+            drawn = (self.row() for _ in count())
+            made = list(islice(((row, shown) for row, shown in drawn if row), rows))
             pictures = tuple(p for _, shown in made for p in shown)
             yield Illustrated(stack([row for row, _ in made], LENGTH, pad, image), pictures)
 
@@ -132,7 +135,7 @@ class Composer:
     ) -> Sequence:  # fmt: skip
         world = World(things, size, self.rng, views=True, text=text)
         return encode(
-            dialogue(world, question, tools), self.tokenizer, lambda view: grid or _view_grid(view)
+            dialogue(world, question, tools), self.tokenizer, lambda view: grid or view_grid(view)
         )
 
     def _shown(
@@ -162,7 +165,8 @@ def features(tower: Any, pictures: tuple[NDArray[np.uint8], ...]) -> torch.Tenso
     return torch.cat([seen[i] for i in range(len(pictures))])
 
 
-def _view_grid(view: View) -> tuple[int, int]:
+def view_grid(view: View) -> tuple[int, int]:
+    """Rows and columns of merged tokens that a view of the original image takes when serving."""
     x0, y0, x1, y1 = (int(v) for v in view.pixels.xyxy)
     return grid_of(x1 - x0, y1 - y0)
 
