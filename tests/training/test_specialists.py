@@ -62,7 +62,7 @@ def test_the_detector_learns(few: Path, tmp_path: Path) -> None:
 
 def test_depth_learns(few: Path, tmp_path: Path) -> None:
     options = depth.DepthOptions(scenes=few, out=tmp_path, batch=2, **SMALL)
-    learn(depth.DepthEstimation(options, scenes.load(few, 6)), 4e-3, 12)
+    learn(depth.DepthEstimation(options, scenes.load(few, 6)), 2e-3, 25)
 
 
 def test_the_segmenter_learns(few: Path, tmp_path: Path) -> None:
