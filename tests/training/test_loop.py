@@ -1,10 +1,13 @@
 """The loop on a network of four numbers: it learns, stops on budget, and resumes as if it had not stopped."""
 
 import json
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from foveal.training.loop import CHECKPOINT, LOG, Numbers, Options, fit, rate_at
@@ -86,3 +89,13 @@ def test_the_rate_rises_and_falls(tmp_path: Path) -> None:
     chosen = options(tmp_path, 100)
     rates = [rate_at(step, step / 100, chosen) for step in range(100)]
     assert rates[0] < rates[4] > rates[50] > rates[99] > 0
+
+
+@pytest.mark.parametrize("name", ["detector", "segmenter", "depth", "model"])
+@pytest.mark.parametrize("field", ["minutes", "rate", "clip", "batch", "warm"])
+def test_no_recipe_drops_a_limit(name: str, field: str) -> None:
+    """A subclass that only changes a default keeps what may be given."""
+    module = import_module(f"foveal.training.{name}")
+    kind = getattr(module, f"{name.title()}Options")
+    with pytest.raises(ValidationError, match=field):
+        kind(**{field: 0})

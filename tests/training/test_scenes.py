@@ -7,13 +7,7 @@ import pytest
 
 from foveal.evals.tabletop import scene
 from foveal.training import scenes
-from foveal.training.scenes import DEPTH_SIDE, NAMES, SIDE, SIZES, letterbox, load
-
-
-@pytest.fixture
-def six(few: Path, monkeypatch: pytest.MonkeyPatch) -> scenes.Scenes:
-    monkeypatch.setattr(scenes, "SHARD", 6)
-    return load(few, 6)
+from foveal.training.scenes import DEPTH_SIDE, NAMES, SIDE, SIZES, letterbox
 
 
 def test_every_colour_and_shape_is_a_class_once() -> None:

@@ -1,0 +1,285 @@
+"""Dialogues say only what the mask lets a model say, and answer only what the specialists have shown."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from foveal.agent.actions import Answer, Depth, Detect, Look, Object, Read, Segment
+from foveal.agent.dialogue import tools_in_order
+from foveal.agent.grammar import parse, render
+from foveal.agent.mask import Vocabulary
+from foveal.agent.observations import (
+    Detected,
+    Looked,
+    Observation,
+    Ranged,
+    Recognised,
+    Segmented,
+)
+from foveal.agent.transcript import Acted, Asked, Noted, Observed, found_objects
+from foveal.evals.questions import FAMILIES as ASKED
+from foveal.evals.questions import matches
+from foveal.evals.tabletop import COLOURS, SHAPES, Thing
+from foveal.tools.base import Mark, Request
+from foveal.tools.encoder import seen
+from foveal.tools.phrases import match
+from foveal.training.corpus import FINISH, TOOLS, Dialogue, dialogue, fits
+from foveal.training.scenes import NAMES
+from foveal.training.tokenizer import CHAT_TOKENS, number
+
+FAMILIES = (*ASKED, "reading", "unheard", "open")
+PLANS: dict[str, list[set[str]]] = {
+    "count": [{"detect"}],
+    "exist": [{"detect"}],
+    "colour": [{"detect"}, {"look"}],
+    "shape": [{"detect"}, {"look"}],
+    "read": [{"detect"}, {"read"}],
+    "nearer": [{"detect"}, {"depth"}],
+    "side": [{"detect"}],
+    "larger": [{"detect"}, {"segment"}],
+    "reading": [{"read"}],
+    "unheard": [{"detect"}],
+    "open": [],
+}
+SURE = {"missed": 0.0, "invented": 0.0}
+
+
+def observed(run: Dialogue) -> list[Observation]:
+    return [item.observation for item in run.items if isinstance(item, Observed)]
+
+
+def turns(run: Dialogue) -> list[set[str]]:
+    """The kinds of action in each turn but the answer."""
+    acted = [parse(item.text) for item in run.items if isinstance(item, Acted)]
+    return [{action.kind for action in actions} for actions in acted[:-1]]
+
+
+def answer(run: Dialogue) -> str:
+    last = run.items[-1]
+    assert isinstance(last, Acted)
+    assert last.actions == ()
+    return last.text
+
+
+def finished(run: Dialogue) -> bool:
+    """Whether the looking was not broken off."""
+    return not any(isinstance(item, Noted) for item in run.items)
+
+
+def red_cube(colour: str = "red", shape: str = "cube") -> Thing:
+    return Thing(1, shape, colour, (10, 10, 60, 60), 2000, 2000, 3.0, 3.0)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("seed", range(8))
+def test_every_turn_can_be_parsed_and_decoded(
+    tokenizer: Any, play: Any, family: str, seed: int
+) -> None:
+    silent = [number(tokenizer, token) for token in CHAT_TOKENS]
+    end, size = number(tokenizer, "<|im_end|>"), tokenizer.get_vocab_size()
+    vocabulary = Vocabulary(tokenizer.get_vocab(), size, silent, end)
+    words = set(vocabulary.text.tolist())
+    run = play(family, seed)
+    said: list[Any] = [run.asked]
+    for item in run.items:
+        said.append(item)
+        if not isinstance(item, Acted):
+            continue
+        actions = parse(item.text)
+        assert "".join(render(action) for action in actions) == item.text
+        assert (actions[0].kind == "answer") == (item is run.items[-1])
+        ids, known = tokenizer.encode(item.text, add_special_tokens=False).ids, found_objects(said)
+        for position, token in enumerate([*ids, end]):
+            named, text = vocabulary.allowed(ids[:position], run.asked.tools, known)
+            assert token in named or (text and token in words), (item.text, position)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_has_a_plan_and_follows_it(play: Any, family: str) -> None:
+    for seed in range(12):
+        run = play(family, seed, **SURE)
+        plan = PLANS[family]
+        assert turns(run) == (plan if finished(run) else plan[: len(turns(run))])
+        assert run.asked.tools == tools_in_order(TOOLS)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("missing", TOOLS)
+def test_a_plan_stops_before_a_tool_that_is_missing(play: Any, family: str, missing: str) -> None:
+    tools = tuple(kind for kind in TOOLS if kind != missing)
+    for seed in range(4):
+        run = play(family, seed, **SURE, tools=tools)
+        plan = PLANS[family]
+        stop = next((n for n, kinds in enumerate(plan) if missing in kinds), len(plan))
+        assert turns(run) == plan[: min(stop, len(turns(run)))]
+        assert run.asked.tools == tools
+        assert answer(run)
+
+
+def test_a_question_outside_the_tabletop_is_not_guessed_at(play: Any) -> None:
+    for family, tools in [("unheard", TOOLS), ("open", TOOLS), ("reading", ()), ("read", ())]:
+        for seed in range(5):
+            assert answer(play(family, seed, tools=tools)) == "unknown"
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_counting_and_finding_answer_with_what_was_listed(play: Any, seed: int) -> None:
+    """Also when the detector is wrong."""
+    for family in ("count", "exist"):
+        run = play(family, seed, missed=0.3, invented=0.5)
+        (detected,) = observed(run)
+        assert isinstance(detected, Detected)
+        listed = len(detected.objects)
+        assert answer(run) == (str(listed) if family == "count" else ("no", "yes")[listed > 0])
+
+
+def test_what_the_detector_has_no_class_for_is_told_and_not_counted(play: Any) -> None:
+    for seed in range(10):
+        (detected,) = observed(play("unheard", seed))
+        assert isinstance(detected, Detected)
+        assert detected.unknown == (detected.phrase,)
+        assert detected.objects == ()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_reading_answers_with_the_text(play: Any, seed: int) -> None:
+    for family in ("read", "reading"):
+        run = play(family, seed)
+        texts = [o for o in observed(run) if isinstance(o, Recognised)]
+        if texts:
+            assert answer(run) == ("".join(line.text for line in texts[-1].lines) or "no text")
+        else:
+            assert answer(run) == "unknown"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_comparisons_agree_with_what_was_measured(draw: Any, seed: int) -> None:
+    for family in ("nearer", "larger", "side"):
+        world, question = draw(family, seed, **SURE)
+        run = dialogue(world, question, TOOLS)
+        found = observed(run)
+        detected = found[0]
+        assert isinstance(detected, Detected)
+        order = [o.label for o in detected.objects]
+        if isinstance(found[-1], Ranged):
+            order = [target.label for target in found[-1].ranges]
+        elif isinstance(found[-1], Segmented):
+            areas = [o for o in found if isinstance(o, Segmented)]
+            order = [o.label for o in sorted(areas, key=lambda o: -o.share)]
+        ends = {order[0], order[-1]}
+        if answer(run) in ("left", "right"):
+            assert answer(run) == ("left" if order[0] == question.phrases[0] else "right")
+        elif finished(run):
+            assert answer(run) in ends
+            assert ends == set(question.phrases)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_colour_and_shape_are_those_of_what_was_found(play: Any, seed: int) -> None:
+    for family in ("colour", "shape"):
+        run = play(family, seed, **SURE)
+        (detected, *looks) = observed(run)
+        assert isinstance(detected, Detected)
+        assert answer(run) in detected.objects[0].label.split()
+        assert all(isinstance(o, Looked) and o.label == detected.objects[0].label for o in looks)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_objects_are_numbered_from_left_to_right_and_lie_inside(draw: Any, seed: int) -> None:
+    world, question = draw("count", seed, invented=0.5)
+    (detected,) = observed(dialogue(world, question, TOOLS))
+    assert isinstance(detected, Detected)
+    middles = [o.box.xyxy[0] + o.box.xyxy[2] for o in detected.objects]
+    assert middles == sorted(middles)
+    assert [o.index for o in detected.objects] == list(range(1, len(middles) + 1))
+    for found in detected.objects:
+        x0, y0, x1, y1 = found.box.xyxy
+        assert 0 <= x0 < x1 <= world.size[0]
+        assert 0 <= y0 < y1 <= world.size[1]
+        assert found.label in NAMES
+
+
+def test_a_look_shows_the_crop_that_serving_shows(play: Any) -> None:
+    shown = 0
+    for seed in range(12):
+        run = play("colour", seed, views=True)
+        found = found_objects(run.items)
+        for item in run.items:
+            if isinstance(item, Observed) and isinstance(item.action, Look):
+                assert isinstance(item.action.target, Object)
+                target = found[item.action.target.index]
+                mark = Mark(target.box, target.index, target.label)
+                width, height = run.asked.size
+                pixels = np.zeros((height, width, 3), np.uint8)
+                request = Request(item.action, run.asked.image, pixels, (mark,))
+                assert item.observation == seen(request)
+                shown += 1
+    assert shown > 5
+
+
+def test_looks_have_no_views_unless_asked_for(play: Any) -> None:
+    runs = [play("colour", seed) for seed in range(5)]
+    assert all(o.views == () for run in runs for o in observed(run) if isinstance(o, Looked))
+
+
+def test_a_budget_now_and_then_ends_the_looking(play: Any) -> None:
+    runs = [play("nearer", seed) for seed in range(80)]
+    cut = [run for run in runs if not finished(run)]
+    assert 0 < len(cut) < 20
+    for run in cut:
+        assert run.items[-2] == Noted(text=FINISH)
+        assert isinstance(run.items[-3], Observed)
+
+
+def test_the_note_is_the_one_that_serving_writes() -> None:
+    from foveal.graphs.nodes import LAST_CALL
+
+    assert Noted(text=FINISH) == LAST_CALL
+
+
+@pytest.mark.parametrize("phrase", ["red cube", "cube", "red thing", "thing", "blue cube", "cone"])
+def test_phrases_mean_what_they_mean_elsewhere(phrase: str) -> None:
+    """In the questions, in the simulated detector and in the one that serves."""
+    served = match(phrase, NAMES).classes
+    for colour in COLOURS:
+        for shape in SHAPES:
+            thing = red_cube(colour, shape)
+            assert fits(thing, phrase) == matches(thing, phrase)
+            assert fits(thing, phrase) == (NAMES.index(f"{colour} {shape}") in served)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_serving_knows_no_phrase_that_is_told_unknown(play: Any, seed: int) -> None:
+    (detected,) = observed(play("unheard", seed))
+    assert isinstance(detected, Detected)
+    assert match(detected.phrase, NAMES).unknown == detected.unknown
+
+
+def test_the_same_seed_gives_the_same_dialogue(play: Any) -> None:
+    for family in FAMILIES:
+        one, two = (play(family, 7, views=True) for _ in range(2))
+        assert one == two
+
+
+def test_the_question_comes_as_it_will_be_asked(draw: Any) -> None:
+    world, question = draw("count", 1)
+    asked = dialogue(world, question, ("detect",)).asked
+    assert isinstance(asked, Asked)
+    assert (asked.question, asked.size, asked.tools) == (question.text, world.size, ("detect",))
+
+
+def test_an_empty_sight_is_read_whole(play: Any) -> None:
+    """A sign that the detector missed is looked for everywhere."""
+    run = play("read", 3, missed=1.0, invented=0.0)
+    asked = [item.action for item in run.items if isinstance(item, Observed)]
+    assert isinstance(asked[0], Detect)
+    assert asked[1:] in ([Read()], [])
+
+
+def test_what_was_not_found_is_not_measured(play: Any) -> None:
+    for family in ("nearer", "larger", "colour"):
+        run = play(family, 2, missed=1.0, invented=0.0)
+        kinds = [type(item.action) for item in run.items if isinstance(item, Observed)]
+        assert kinds == [Detect]
+        assert not {Depth, Segment, Look, Answer} & set(kinds)

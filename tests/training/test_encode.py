@@ -1,0 +1,155 @@
+"""What is trained on is what is served: the same tokens at the same places; only the model's own are learnt."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from foveal.agent import native
+from foveal.agent.context import Context
+from foveal.agent.native import NativeModel, NativeSession
+from foveal.agent.transcript import Acted, Injected
+from foveal.agent.vision import VisionEncoder
+from foveal.training.corpus import TOOLS, Dialogue
+from foveal.training.encode import Sequence, encode
+from foveal.training.glimpses import grid_of
+from foveal.training.pictured import view_grid
+from foveal.training.sizes import PIXELS
+from foveal.training.tokenizer import SYSTEM, number
+
+FAMILIES = ("count", "exist", "colour", "shape", "read", "nearer", "side", "larger",
+            "reading", "unheard", "open")  # fmt: skip
+
+
+class Noise:
+    """A store with one picture of noise."""
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        noise = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3))
+        self.picture = noise.astype(np.uint8)
+
+    def pixels(self, image: str) -> NDArray[np.uint8]:
+        return self.picture
+
+    def array(self, key: str) -> NDArray[Any]:
+        raise AssertionError("training keeps no features in a store")
+
+
+class Recorded(Context):
+    """A session's context that remembers what went into it, and where it stood."""
+
+    def __init__(self, network: Any) -> None:
+        super().__init__(network)
+        self.ids: list[int] = []
+        self.axes: list[NDArray[np.int64]] = []
+
+    def _inputs(self, parts: Any) -> tuple[Any, Any]:
+        embeds, positions = super()._inputs(parts)
+        for part in parts:
+            pad = self._network.config.image_token_id
+            self.ids += part if isinstance(part, list) else [pad] * len(part[0])
+        self.axes.append(positions[:, 0].numpy())
+        return embeds, positions
+
+
+@pytest.fixture(scope="module")
+def served(tokenizer: Any, tiny: Any, tmp_path_factory: pytest.TempPathFactory) -> NativeModel:
+    """A model as serving builds it, with the embedded model's tokenizer, prompt and picture size."""
+    from transformers import PreTrainedTokenizerFast
+    from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+
+    file = tmp_path_factory.mktemp("served") / "tokenizer.json"
+    tokenizer.save(str(file))
+    network = tiny(tokenizer)
+    processor = Qwen2VLImageProcessorPil(size={"shortest_edge": PIXELS, "longest_edge": PIXELS})
+    vision = VisionEncoder(network.model.visual, processor)
+    return NativeModel(network, PreTrainedTokenizerFast(tokenizer_file=str(file)), vision, SYSTEM)
+
+
+def replayed(model: NativeModel, run: Dialogue) -> Recorded:
+    """The context of a session that is opened with the whole transcript."""
+    session = NativeSession(model, [run.asked, *run.items], Noise(run.asked.size))
+    assert isinstance(session._context, Recorded)
+    return session._context
+
+
+def heard(model: NativeModel, run: Dialogue) -> Recorded:
+    """The context of a session that lives through the run."""
+    session = NativeSession(model, [run.asked], Noise(run.asked.size))
+    waiting: list[Injected] = []
+    for item in run.items:
+        if not isinstance(item, Acted):
+            waiting.append(item)
+            continue
+        if waiting:
+            session._append(waiting)
+            waiting = []
+        session._context.extend([model.ids(item.text)])  # decoded a token at a time
+    assert isinstance(session._context, Recorded)
+    return session._context
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("live", [replayed, heard])
+def test_serving_builds_the_same_tokens_at_the_same_places(
+    served: NativeModel, tokenizer: Any, play: Any, monkeypatch: pytest.MonkeyPatch,
+    family: str, live: Any,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(native, "Context", Recorded)
+    for seed, tools in [(0, TOOLS), (1, TOOLS), (2, ("detect", "depth")), (3, ())]:
+        run = play(family, seed, views=True, tools=tools)
+        made = encode(run, tokenizer, view_grid)
+        served._seen.clear()
+        context = live(served, run)
+        # Serving ends where the model's last turn does: nobody needs what would follow its end.
+        assert context.ids == made.ids[:-1].tolist()
+        assert np.array_equal(np.concatenate(context.axes, axis=1), made.positions[:, :-1])
+
+
+def encoded(play: Any, tokenizer: Any, family: str, **world: Any) -> tuple[Dialogue, Sequence]:
+    """A dialogue that saw its plan through, with pictures."""
+    for seed in range(100):
+        run = play(family, seed, missed=0.0, views=True, **world)
+        if sum(isinstance(item, Acted) for item in run.items) == 3:
+            return run, encode(run, tokenizer, view_grid)
+    raise AssertionError("no dialogue of three turns")
+
+
+def test_the_model_learns_its_own_turns_and_where_they_end(tokenizer: Any, play: Any) -> None:
+    run, made = encoded(play, tokenizer, "colour")
+    turns = [item.text for item in run.items if isinstance(item, Acted)]
+    said = tokenizer.decode(made.ids[made.emitted].tolist(), skip_special_tokens=False)
+    assert said == "".join(f"{text}<|im_end|>" for text in turns)
+
+
+def test_visual_places_are_those_of_the_views_and_never_emitted(tokenizer: Any, play: Any) -> None:
+    _, made = encoded(play, tokenizer, "colour")
+    visual = made.ids == number(tokenizer, "<|image_pad|>")
+    assert [view.role for view, _ in made.views] == ["whole", "crop"]
+    assert visual.sum() == sum(rows * columns for _, (rows, columns) in made.views)
+    assert not (visual & made.emitted).any()
+
+
+def test_what_dialogues_share_ends_with_the_image(tokenizer: Any, play: Any) -> None:
+    _, made = encoded(play, tokenizer, "colour")
+    shared = tokenizer.decode(made.ids[: made.shared].tolist(), skip_special_tokens=False)
+    assert shared.startswith("<|im_start|>system\ntools: look detect segment depth read<|im_end|>")
+    assert shared.endswith("<|image_pad|><|vision_end|>")
+
+
+def test_without_a_grid_there_are_no_pictures(tokenizer: Any, play: Any) -> None:
+    run, made = encoded(play, tokenizer, "colour")
+    text = encode(run, tokenizer)
+    left_out = {number(tokenizer, f"<|{n}|>") for n in ("image_pad", "vision_start", "vision_end")}
+    assert text.views == ()
+    assert text.ids.tolist() == [i for i in made.ids.tolist() if i not in left_out]
+    assert np.array_equal(text.positions, np.tile(np.arange(len(text.ids)), (3, 1)))
+
+
+def test_an_image_takes_as_many_positions_as_its_longer_side(tokenizer: Any, play: Any) -> None:
+    run, made = encoded(play, tokenizer, "colour")
+    rows, columns = grid_of(*run.asked.size)
+    first = int(np.argmax(made.ids == number(tokenizer, "<|image_pad|>")))
+    start, after = made.positions[:, first], made.positions[:, first + rows * columns]
+    assert (after - start == max(rows, columns)).all()

@@ -1,0 +1,133 @@
+"""What is said of every cell is what its pixels show, and grids are those that serving makes."""
+
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from foveal.evals.tabletop import COLOURS, SHAPES
+from foveal.training.glimpses import close_up, content, grid_of, labels, picture, stream
+from foveal.training.scenes import MOST_THINGS, NAMES, SIDE, THING, Scenes
+from foveal.training.sizes import PIXELS
+from foveal.training.tower import CELL
+
+SQUARE = (0, 0, SIDE, SIDE)
+SHOWN = [(512, 512), (640, 480), (480, 640), (384, 512), (1080, 810), (1920, 1080), (300, 100),
+         (28, 28), (57, 41), (90, 30), (29, 500), (224, 224)]  # fmt: skip
+
+
+def one_scene(instances: NDArray[np.uint8], *names: str) -> Scenes:
+    """A scene of the given things, thing j where `instances` is j + 1."""
+    things = np.zeros((1, MOST_THINGS), THING)
+    things["name"] = -1
+    for j, name in enumerate(names):
+        things["name"][0, j] = NAMES.index(name)
+    image = np.zeros((SIDE, SIDE, 3), np.uint8)
+    depth = np.ones((224, 224), np.float16)
+    return Scenes([image], [instances], [depth], things, np.array([[0, 0, 1, 1]], np.float32))
+
+
+def spelled(scenes: Scenes, window: Any, grid: tuple[int, int]) -> list[str]:
+    colours, shapes = labels(scenes, 0, window, grid)
+    assert ((colours > 0) == (shapes > 0)).all()
+    return [
+        f"{COLOURS[c - 1]} {SHAPES[s - 1]}" if c else ""
+        for c, s in zip(colours, shapes, strict=True)
+    ]
+
+
+def test_cells_are_named_after_what_fills_them() -> None:
+    instances = np.zeros((SIDE, SIDE), np.uint8)
+    instances[: SIDE // 2, : SIDE // 2] = 1
+    instances[SIDE // 2 :, SIDE // 4 :] = 2
+    found = spelled(one_scene(instances, "red cube", "blue cone"), SQUARE, (2, 4))
+    assert found == ["red cube", "red cube", "", "", "", "blue cone", "blue cone", "blue cone"]
+
+
+@pytest.mark.parametrize(("share", "named"), [(0.12, False), (0.3, True)])
+def test_a_thing_must_fill_a_fifth_of_its_cell(share: float, named: bool) -> None:
+    instances = np.zeros((SIDE, SIDE), np.uint8)
+    instances[:, : round(SIDE * share)] = 1
+    assert spelled(one_scene(instances, "red cube"), SQUARE, (1, 1)) == ["red cube" * named]
+
+
+def test_the_larger_of_two_things_names_the_cell() -> None:
+    instances = np.zeros((SIDE, SIDE), np.uint8)
+    instances[:150], instances[150:] = 1, 2
+    found = spelled(one_scene(instances, "red cube", "green sign"), SQUARE, (1, 1))
+    assert found == ["green sign"]
+
+
+def test_only_the_window_counts() -> None:
+    instances = np.zeros((SIDE, SIDE), np.uint8)
+    instances[100:200, 100:300] = 1
+    scenes = one_scene(instances, "red cube")
+    assert set(spelled(scenes, (100, 100, 300, 200), (2, 4))) == {"red cube"}
+    assert set(spelled(scenes, (0, 210, 380, 380), (2, 4))) == {""}
+
+
+@pytest.mark.parametrize("size", SHOWN)
+def test_grids_are_those_that_serving_makes(size: tuple[int, int]) -> None:
+    from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+
+    width, height = size
+    processor = Qwen2VLImageProcessorPil(size={"shortest_edge": PIXELS, "longest_edge": PIXELS})
+    shown = processor(images=[np.zeros((height, width, 3), np.uint8)], return_tensors="np")
+    _, rows, columns = shown["image_grid_thw"][0]
+    assert grid_of(width, height) == (rows // 2, columns // 2)
+
+
+@pytest.mark.parametrize("window", [SQUARE, (10, 20, 60, 80), (0, 48, 384, 336)])
+def test_a_picture_has_the_size_of_its_grid(window: tuple[int, int, int, int]) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3)).astype(np.uint8)
+    assert picture(image, window, (6, 9)).shape == (6 * CELL, 9 * CELL, 3)
+
+
+def test_close_ups_show_a_thing_inside_the_picture(six: Scenes) -> None:
+    rng = np.random.default_rng(0)
+    for number in range(6):
+        left, top, right, bottom = content(six, number)
+        for _ in range(20):
+            x0, y0, x1, y1 = close_up(six, number, rng)
+            assert left <= x0 < x1 <= right
+            assert top <= y0 < y1 <= bottom
+            seen = set(np.unique(six.instances[number][y0:y1, x0:x1]))
+            assert seen - {0}
+
+
+def test_batches_say_what_their_pixels_show(six: Scenes) -> None:
+    """Every thing is painted by its class; mirrored or not, it is where the labels say."""
+    painted = []
+    for instances, things in zip(six.instances, six.things, strict=True):
+        colours = np.zeros((SIDE, SIDE, 3), np.uint8)
+        for j, name in enumerate(things["name"]):
+            if name >= 0:
+                colours[instances == j + 1] = (100, 20 * (name // 6), 25 * (name % 6))
+        painted.append(colours)
+    scenes = replace(six, images=painted)
+    whole = 0
+    for batch in islice(stream(scenes, np.random.default_rng(0), 2), 30):
+        rows, columns = batch.grid
+        assert batch.images.shape == (2, rows * CELL, columns * CELL, 3)
+        assert batch.colours.shape == batch.shapes.shape == (2, rows * columns)
+        cells = batch.images.reshape(2, rows, CELL, columns, CELL, 3).transpose(0, 1, 3, 2, 4, 5)
+        pixels = cells.reshape(2, rows * columns, CELL * CELL, 3).astype(float)
+        painted_share = (pixels[..., 0] > 42).mean(2)
+        assert (painted_share[batch.colours > 0] > 0.1).all()
+        assert (painted_share[batch.colours == 0] < 0.45).all()
+        alone = (painted_share == 1) & (np.ptp(pixels, axis=2).max(-1) <= 4)
+        mean = pixels.mean(2)[alone]
+        gain = mean[:, 0] / 100
+        assert (np.rint(mean[:, 1] / gain / 20) + 1 == batch.colours[alone]).all()
+        assert (np.rint(mean[:, 2] / gain / 25) + 1 == batch.shapes[alone]).all()
+        whole += int(alone.sum())
+    assert whole > 50
+
+
+def test_the_same_generator_gives_the_same_batches(six: Scenes) -> None:
+    one, two = (next(stream(six, np.random.default_rng(3), 2)) for _ in range(2))
+    assert np.array_equal(one.images, two.images)
+    assert np.array_equal(one.colours, two.colours)

@@ -1,0 +1,79 @@
+"""Scenes without pixels are scenes, and questions from outside are answered by reading or not at all."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from foveal.agent.observations import Recognised
+from foveal.agent.transcript import Acted, Observed
+from foveal.evals.questions import FAMILIES as ASKED
+from foveal.training.corpus import READING, TOOLS, World, dialogue
+from foveal.training.imagine import FAMILIES, ask, found_text, imagined, outside
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_things_lie_inside_the_picture(seed: int) -> None:
+    scene = imagined(np.random.default_rng(seed))
+    height, width = scene.instances.shape
+    assert scene.image.shape == (height, width, 3)
+    assert 2 <= len(scene.things) <= 8
+    for number, thing in enumerate(scene.things, start=1):
+        x0, y0, x1, y1 = thing.box
+        assert thing.id == number
+        assert 0 <= x0 < x1 <= width + 1
+        assert 0 <= y0 < y1 <= height + 1
+        assert 0 < thing.visible <= (x1 - x0) * (y1 - y0)
+        assert (thing.text is not None) == (thing.shape == "sign")
+
+
+def test_the_same_seed_imagines_and_asks_the_same() -> None:
+    def drawn(seed: int) -> list[object]:
+        rng = np.random.default_rng(seed)
+        scenes = [imagined(rng) for _ in range(5)]
+        return [scene.things for scene in scenes] + [ask(s, rng) for s in scenes] + [outside(rng)]
+
+    assert drawn(3) == drawn(3) != drawn(4)
+
+
+def test_every_family_is_asked_and_comparisons_most() -> None:
+    rng = np.random.default_rng(0)
+    asked = Counter(q.family for _ in range(400) if (q := ask(imagined(rng), rng)))
+    assert set(asked) == set(ASKED) == set(FAMILIES)
+    assert min(asked[f] for f in ("nearer", "side", "larger")) > max(asked["count"], asked["read"])
+
+
+def test_outside_is_answered_by_reading_or_not_at_all() -> None:
+    rng = np.random.default_rng(1)
+    kinds: Counter[str] = Counter()
+    for _ in range(300):
+        question, text = outside(rng)
+        kinds[question.family] += 1
+        known = question.family == "reading"
+        assert question.answer == ((text or "no text") if known else "unknown")
+        assert len(question.phrases) == (question.family == "unheard")
+    assert kinds.keys() == {"reading", "unheard", "open"}
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_reading_answers_with_what_was_read(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    question, text = outside(rng)
+    if question.family not in READING:
+        return
+    run = dialogue(World((), (640, 480), rng, text=text), question, TOOLS)
+    observed, answered = run.items[1], run.items[-1]
+    assert isinstance(observed, Observed)
+    assert isinstance(observed.observation, Recognised)
+    assert isinstance(answered, Acted)
+    assert answered.text == (
+        " ".join(line.text for line in observed.observation.lines) or "no text"
+    )
+
+
+def test_found_text_is_at_most_nine_words_and_sometimes_nothing() -> None:
+    rng = np.random.default_rng(2)
+    texts = [found_text(rng) for _ in range(400)]
+    assert "" in texts
+    assert max(len(text.split()) for text in texts) == 9
+    assert all(text == " ".join(text.split()) for text in texts)

@@ -1,0 +1,178 @@
+"""All three stages run, what they write can be served, and a broken training goes on where it was."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from foveal.agent.native import NativeModel
+from foveal.agent.transcript import Asked
+from foveal.training import model, scenes
+from foveal.training.glimpses import grid_of
+from foveal.training.loop import CHECKPOINT
+from foveal.training.model import Alignment, ModelOptions, Pictured, Policy, emission_loss, train
+from foveal.training.policy import batches
+from foveal.training.tokenizer import SYSTEM
+
+STAGES = ("policy", "alignment", "pictured")
+FILES = ("config.json", "model.safetensors", "preprocessor_config.json", "tokenizer.json")
+
+
+@pytest.fixture(autouse=True)
+def _tiny(monkeypatch: pytest.MonkeyPatch, tiny: Any, tokenizer: Any) -> None:
+    """Six scenes, the small tokenizer and a toy network."""
+    toy = tiny(tokenizer).config
+    monkeypatch.setattr(scenes, "SHARD", 6)
+    monkeypatch.setattr(model, "build", lambda *_: tokenizer)
+    monkeypatch.setattr(model, "config", lambda _: toy)
+
+
+def options(few: Path, out: Path, **more: Any) -> ModelOptions:
+    return ModelOptions(
+        out=out, scenes=few, **{"count": 6, "batch": 2, "steps": 3, "warm": 1} | more
+    )
+
+
+class Shelf:
+    """A store with one picture."""
+
+    def pixels(self, image: str) -> NDArray[np.uint8]:
+        return np.random.default_rng(0).integers(0, 256, (90, 120, 3)).astype(np.uint8)
+
+    def array(self, key: str) -> NDArray[Any]:
+        raise AssertionError("nothing was encoded by a specialist")
+
+
+@pytest.fixture
+def trained(few: Path, tmp_path: Path) -> Path:
+    train(options(few, tmp_path / "out"))
+    return tmp_path / "out"
+
+
+async def test_what_is_trained_can_be_served(trained: Path) -> None:
+    assert [(trained / name).is_file() for name in FILES] == [True] * 4
+    served = NativeModel.from_folder(trained, SYSTEM)
+    asked = Asked(image="0" * 64, size=(120, 90), question="How many?", tools=("detect",))
+    session = await served.open([asked], Shelf())
+    turn = await session.act((), max_new_tokens=20)
+    assert turn.tokens
+    assert [action.kind for action in turn.actions] == ["answer"]
+    rows, columns = grid_of(120, 90)
+    assert served.first_look("0" * 64, Shelf())[1] == (1, 2 * rows, 2 * columns)
+
+
+def test_every_stage_takes_its_share_of_the_steps(trained: Path) -> None:
+    for stage in STAGES:
+        assert torch.load(trained / stage / CHECKPOINT, weights_only=True)["step"] == 1
+        assert (trained / stage / "model.safetensors").is_file()
+
+
+def test_each_stage_changes_its_own_part_and_no_other(trained: Path) -> None:
+    """Every stage begins with the averaged weights of the one before."""
+    policy, alignment, pictured = (
+        torch.load(trained / stage / CHECKPOINT, weights_only=True) for stage in STAGES
+    )
+    for before, after, sees in ((policy, alignment, True), (alignment, pictured, False)):
+        changed = {
+            name
+            for name, value in after["model"].items()
+            if not torch.equal(value, before["average"][f"module.{name}"])
+        }
+        assert changed
+        assert all(("visual" in name) == sees for name in changed)
+
+
+def test_the_same_seed_trains_the_same_model(few: Path, tmp_path: Path, trained: Path) -> None:
+    train(options(few, tmp_path / "again"))
+    train(options(few, tmp_path / "other", seed=1))
+    one, two, other = (
+        (folder / "model.safetensors").read_bytes()
+        for folder in (trained, tmp_path / "again", tmp_path / "other")
+    )
+    assert one == two != other
+
+
+def test_a_broken_training_goes_on_where_it_was(
+    few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[str] = []
+
+    def noted(stage: Any, breaks: bool) -> Any:
+        def loss(self: Any, step: int, progress: float) -> Any:
+            ran.append(f"{stage.__name__} {step}")
+            if breaks and ran[-1] == "Alignment 1":
+                raise KeyboardInterrupt
+            return original(self, step, progress)
+
+        original = stage.loss
+        return loss
+
+    chosen = options(few, tmp_path, steps=6, shares=(0.34, 0.33, 0.33), save_minutes=1e-9)
+    with monkeypatch.context() as patch:
+        for stage in (Policy, Alignment, Pictured):
+            patch.setattr(stage, "loss", noted(stage, breaks=True))
+        with pytest.raises(KeyboardInterrupt):
+            train(chosen)
+    assert ran == ["Policy 0", "Policy 1", "Alignment 0", "Alignment 1"]
+    assert not (tmp_path / "model.safetensors").exists()
+    ran.clear()
+    for stage in (Policy, Alignment, Pictured):
+        monkeypatch.setattr(stage, "loss", noted(stage, breaks=False))
+    train(chosen)
+    assert ran == ["Alignment 1", "Pictured 0", "Pictured 1"]
+    assert NativeModel.from_folder(tmp_path, SYSTEM)
+
+
+def test_the_policy_is_learnt(tiny: Any, tokenizer: Any) -> None:
+    network = tiny(tokenizer)
+    packed = next(batches(tokenizer, 0, 2))
+    optimiser = torch.optim.AdamW(network.parameters(), lr=3e-3)
+    losses = []
+    for _ in range(12):
+        loss, numbers = emission_loss(network, packed, None)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.7 * losses[0], losses
+    assert 0 <= numbers["right"] <= 1
+
+
+def test_only_emitted_tokens_count(tiny: Any, tokenizer: Any) -> None:
+    network, packed = tiny(tokenizer), next(batches(tokenizer, 0, 2))
+    padding = packed.ids.clone()
+    padding[:, -1] = 7
+    assert not packed.emitted[:, -1].any()
+    loss, same = (
+        emission_loss(network, replace(packed, ids=ids), None)[0].item()
+        for ids in (packed.ids, padding)
+    )
+    assert loss == same
+
+
+def test_pictures_are_resized_as_they_were_in_training(trained: Path) -> None:
+    size = json.loads((trained / "preprocessor_config.json").read_text())["size"]
+    assert size == {"shortest_edge": 224 * 224, "longest_edge": 224 * 224}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"rate": 0}, {"minutes": -1}, {"clip": 0}, {"warm": 0}, {"decay": -0.1}, {"batch": 1},
+        {"shares": (1, 0, 0)}, {"shares": (0.5, 0.5)}, {"optimiser": "sgd"}, {"steps": -1},
+        {"count": 0}, {"fly": 1},
+    ],
+)  # fmt: skip
+def test_options_that_cannot_be_meant_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        ModelOptions(**wrong)
+
+
+def test_muon_is_the_default() -> None:
+    assert ModelOptions().optimiser == "muon"

@@ -1,0 +1,126 @@
+"""Rows of dialogues about one image: their pictures are those that serving would show, in reading order."""
+
+from collections import Counter
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from foveal.evals.tabletop import COLOURS, SHAPES, scene
+from foveal.training.corpus import whole
+from foveal.training.glimpses import content, grid_of, picture
+from foveal.training.pictured import LENGTH, Composer, features, remembered, strange, view_grid
+from foveal.training.scenes import NAMES, SIZES, Scenes
+from foveal.training.sizes import PIXELS
+from foveal.training.tokenizer import number
+from foveal.training.tower import CELL, tokens
+
+
+def test_pictures_fill_the_visual_places_in_reading_order(six: Scenes, tokenizer: Any) -> None:
+    for shown in islice(Composer(six, tokenizer, 0).batches(3), 4):
+        packed = shown.packed
+        assert packed.ids.shape == (3, LENGTH)
+        starts = packed.ids == number(tokenizer, "<|vision_start|>")
+        runs = [
+            int((~packed.visual[row, place + 1 :]).float().argmax())
+            for row, place in starts.nonzero().tolist()
+        ]
+        grids = [(p.shape[0] // CELL, p.shape[1] // CELL) for p in shown.pictures]
+        assert runs == [rows * columns for rows, columns in grids]
+        assert int(packed.visual.sum()) == sum(runs)
+        assert not (packed.visual & packed.emitted).any()
+
+
+def test_rows_hold_several_dialogues_with_and_without_tools(six: Scenes, tokenizer: Any) -> None:
+    composer = Composer(six, tokenizer, 1)
+    rows = [composer.row() for _ in range(40)]
+    assert np.mean([row.dialogues for row, _ in rows]) > 2
+    assert all(0 < len(row) <= LENGTH for row, _ in rows)
+    texts = [tokenizer.decode(row.ids[0].tolist(), skip_special_tokens=False) for row, _ in rows]
+    prompts = Counter(text.split("<|im_end|>")[0].split("tools: ")[1] for text in texts)
+    assert prompts["look detect segment depth read"] > 15
+    assert 4 < prompts["none"] < 25
+    assert max(len(shown) for _, shown in rows) > 1
+
+
+def test_without_tools_only_what_can_be_seen_is_answered(six: Scenes, tokenizer: Any) -> None:
+    """The signs of cached scenes are made up: nobody can know what they say but by reading."""
+    composer = Composer(six, tokenizer, 2)
+    words = {"yes", "no", "left", "right", "unknown", *COLOURS, *SHAPES, *NAMES}
+    answered: Counter[str] = Counter()
+    for _ in range(60):
+        row, _ = composer.row()
+        said = tokenizer.decode(np.concatenate(row.ids).tolist(), skip_special_tokens=False)
+        if said.startswith("<|im_start|>system\ntools: none<|im_end|>"):
+            turns = said.split("<|im_start|>assistant\n")[1:]
+            answered.update(turn.split("<|im_end|>")[0] for turn in turns)
+    assert {answer for answer in answered if not answer.isdigit()} <= words
+    assert max(int(answer) for answer in answered if answer.isdigit()) < 10
+    assert answered["unknown"] > 10
+
+
+def test_a_cached_scene_is_remembered_as_it_was_rendered(six: Scenes) -> None:
+    for index in range(6):
+        truth = scene(index, "train", SIZES[index])
+        found = remembered(six, index, np.random.default_rng(0))
+        assert found.instances.shape == truth.instances.shape
+        assert len(found.things) == len(truth.things)
+        for a, b in zip(found.things, truth.things, strict=True):
+            assert (a.id, a.shape, a.colour) == (b.id, b.shape, b.colour)
+            assert (a.text is None) == (b.text is None)
+            assert a.visible == b.visible
+            assert a.depth == pytest.approx(b.depth, rel=1e-3)
+            assert np.abs(np.subtract(a.box, b.box)).max() <= 2
+
+
+@pytest.mark.parametrize("index", range(6))
+def test_the_whole_picture_is_what_serving_shows(six: Scenes, index: int) -> None:
+    """As far as a cached scene allows: it was made smaller once before."""
+    from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+
+    from foveal.training.tower import patches
+
+    truth = scene(index, "train", SIZES[index])
+    processor = Qwen2VLImageProcessorPil(size={"shortest_edge": PIXELS, "longest_edge": PIXELS})
+    served = processor(images=[truth.image], return_tensors="pt", input_data_format="channels_last")
+    grid = grid_of(*SIZES[index])
+    trained = patches(picture(six.images[index], content(six, index), grid)[None])[0]
+    assert served["image_grid_thw"][0].tolist() == [1, 2 * grid[0], 2 * grid[1]]
+    expected = served["pixel_values"].view(len(trained), 3, 2, -1)[:, :, 0].flatten(1)
+    assert (trained - expected).abs().mean() < 0.12 * expected.std()
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_strange_pictures_have_the_grid_of_the_size_they_claim(seed: int) -> None:
+    image = strange(np.random.default_rng(seed))
+    height, width = image.shape[:2]
+    assert (height % CELL, width % CELL) == (0, 0)
+    assert grid_of(3 * width, 3 * height) == (height // CELL, width // CELL)
+
+
+def test_features_come_in_the_pictures_order(tokenizer: Any, tiny: Any) -> None:
+    tower = tiny(tokenizer).model.visual
+    rng = np.random.default_rng(0)
+    sizes = [(56, 84), (28, 28), (56, 84), (84, 56)]
+    shown = tuple(rng.integers(0, 256, (*size, 3)).astype(np.uint8) for size in sizes)
+    found = features(tower, shown)
+    with torch.no_grad():
+        expected = torch.cat([tokens(tower, image[None])[0] for image in shown])
+    assert torch.allclose(found, expected, atol=2e-2)
+    assert not found.requires_grad
+
+
+def test_the_seed_decides_everything(six: Scenes, tokenizer: Any) -> None:
+    one, two, other = (next(Composer(six, tokenizer, seed).batches(2)) for seed in (3, 3, 4))
+    assert torch.equal(one.packed.ids, two.packed.ids)
+    assert all(np.array_equal(a, b) for a, b in zip(one.pictures, two.pictures, strict=True))
+    assert not torch.equal(one.packed.ids, other.packed.ids)
+
+
+def test_a_view_takes_the_grid_of_its_pixels() -> None:
+    from foveal.agent.observations import View
+
+    box = whole((640, 480))
+    assert view_grid(View(role="whole", pixels=box, source=box)) == grid_of(640, 480)
