@@ -59,6 +59,8 @@ def load_image(
 def _bytes_of(source: Any, allowed_networks: Sequence[str]) -> tuple[bytes, str]:
     if isinstance(source, bytes | bytearray | memoryview):
         return bytes(source), "the image"
+    if source == "":
+        raise InputError("the image's path is empty; give a path, a URL or -")
     if source == "-":
         return _read_stream(sys.stdin.buffer, "stdin"), "stdin"
     if hasattr(source, "read"):

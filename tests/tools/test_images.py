@@ -177,6 +177,7 @@ HOSTILE: list[tuple[str, Any, str]] = [
     ("text stream", io.StringIO("x"), "binary mode"),
     ("no such file", "/nowhere/x.png", "does not exist; check the path"),
     ("a folder", "/", "is a folder"),
+    ("no path", "", "path is empty"),
     ("a device", "/dev/zero", "not a regular file"),
     ("a NUL in the name", "a\0b", "cannot be read"),
     ("a name too long", "x" * 5000, "cannot be read"),
