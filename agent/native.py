@@ -44,8 +44,10 @@ class NativeModel:
         self.vision = vision
         self.system = system
         ids = tokenizer.get_vocab()
+        # Not all_special_ids: a tokenizer read from one file lists no special tokens there.
+        added = tokenizer.added_tokens_decoder.items()
         silent = [
-            *tokenizer.all_special_ids,
+            *(number for number, token in added if token.special),
             *range(len(tokenizer), network.config.text_config.vocab_size),
         ]
         self.vocabulary = Vocabulary(ids, network.config.text_config.vocab_size, silent, ids[END])

@@ -193,3 +193,15 @@ def test_a_device_that_is_not_there_is_a_setup_error(folder: Path, device: str) 
         SetupError, match=rf"device '{device}' cannot be used \(.*set FOVEAL_DEVICE=cpu"
     ):
         NativeModel.from_folder(folder, device=device)
+
+
+async def test_the_tokens_that_frame_a_conversation_are_never_text(native: Any, shelf: Any) -> None:
+    """Special tokens other than the end of the turn are not the model's to write."""
+    frames = native.ids("<|im_start|><|vision_start|><|image_pad|><|endoftext|>")
+    assert len(frames) == 4
+    assert not set(frames) & set(native.vocabulary.text)
+    session = await native.open([ASKED], shelf)
+    session._logits = torch.full_like(session._logits, -50.0)
+    session._logits[frames] = 50.0
+    turn = await session.act((), max_new_tokens=1)
+    assert turn.tokens[0] not in frames
