@@ -6,16 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
-torch = pytest.importorskip("torch")
-pytest.importorskip("ultralytics")
-pytest.importorskip("segment_anything")
-pytest.importorskip("transformers")
-
-from foveal.tools.depth import DepthEstimator  # noqa: E402
-from foveal.tools.detector import Detector  # noqa: E402
-from foveal.tools.segmenter import Segmenter  # noqa: E402
-from foveal.training import (  # noqa: E402
+from foveal.tools.depth import DepthEstimator
+from foveal.tools.detector import Detector
+from foveal.tools.segmenter import Segmenter
+from foveal.training import (
     depth,
     depth_eval,
     detector,
