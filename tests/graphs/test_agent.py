@@ -131,7 +131,10 @@ def test_what_the_caller_made_the_caller_closes(
 
 
 def test_an_agent_that_was_never_asked_closes() -> None:
-    Agent().close()
+    agent = Agent()
+    agent.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        agent.ask("picture.png", "How many?")
 
 
 def test_the_module_level_ask(painter: Any, picture: Any) -> None:

@@ -91,6 +91,7 @@ def test_what_it_cannot_do(encoder: Encoder) -> None:
 
 def test_it_warms_up(encoder: Encoder) -> None:
     encoder.warm_up()
+    assert encoder.encoded == 0, "warming up is not a request"
 
 
 def test_a_tiny_crop_is_encoded(encoder: Encoder) -> None:

@@ -143,8 +143,9 @@ def test_arrays(array: Any, level: int) -> None:
 
 def test_an_array_is_copied() -> None:
     mine = np.zeros((4, 6, 3), np.uint8)
-    load_image(mine)
+    loaded = load_image(mine)
     mine[:] = 1
+    assert (loaded == 0).all()
 
 
 WHOLE_JPEG = encoded(NOISE, "JPEG")
