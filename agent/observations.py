@@ -6,9 +6,16 @@ pixels: pictures, masks and features live in a store, under the keys named here.
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from foveal.agent.actions import Encoder
+
+# How many threads computed a number changes its last digits, and the carriers differ in threads. What is
+# told, traced and compared is rounded far above that and far below what anybody can see.
+Pixels = Annotated[FiniteFloat, AfterValidator(lambda value: round(value, 1))]
+"""A coordinate, to a tenth of a pixel."""
+Share = Annotated[float, AfterValidator(lambda value: round(value, 3))]
+"""A score, depth or share of one, to a thousandth."""
 
 
 class _Frozen(BaseModel):
@@ -20,7 +27,7 @@ class Box(_Frozen):
 
     image: str
     """Content hash of the image whose pixels the numbers count."""
-    xyxy: tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat]
+    xyxy: tuple[Pixels, Pixels, Pixels, Pixels]
     """Left, top, right, bottom in pixels; right and bottom are outside."""
 
     @model_validator(mode="after")
@@ -71,7 +78,7 @@ class Found(_Frozen):
     """Its number in this run, from 1; 0 until numbered or when it is past the last number."""
     label: str
     box: Box
-    score: float
+    score: Share
 
 
 class Detected(_Frozen):
@@ -98,7 +105,7 @@ class Segmented(_Frozen):
     """Pixels in the mask."""
     share: float
     """Mask pixels divided by the image's pixels."""
-    centroid: tuple[float, float]
+    centroid: tuple[Pixels, Pixels]
     """x, y in pixels of the original image."""
     mask: str = ""
     """Store key of a bool array of the original image's (height, width)."""
@@ -111,7 +118,7 @@ class Range(_Frozen):
     index: int = 0
     label: str = ""
     box: Box
-    depth: float
+    depth: Share
     """Relative: 0 is the nearest and 1 the farthest pixel of the image."""
 
 
@@ -128,7 +135,7 @@ class Line(_Frozen):
 
     text: str
     box: Box
-    score: float
+    score: Share
 
 
 class Recognised(_Frozen):
