@@ -83,9 +83,9 @@ async def test_what_waits_becomes_one_batch(
     while not dispatcher._pools:
         await asyncio.sleep(0.01)
     rest = [asyncio.create_task(detect(dispatcher, image)) for _ in range(8)]
-    while dispatcher._pools["detector"][0].outstanding < 9:
+    replica = dispatcher._pools["detector"][0]
+    while replica.outstanding < 9 or await replica.actor.asked.remote() < 9:
         await asyncio.sleep(0.01)
-    await asyncio.sleep(0.5)
     gate.touch()
     await first
     found = await asyncio.gather(*rest)
