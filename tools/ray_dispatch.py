@@ -57,22 +57,16 @@ class Worker:
         self._specialist: Specialist | None = None
         self._waiting: list[tuple[Request, asyncio.Future[Reply | FovealError]]] = []
         self._drain: asyncio.Task[None] | None = None
-        self._asked = 0
 
     async def run(
         self, action: Perception, image: str, marks: tuple[Mark, ...], pixels: NDArray[np.uint8]
     ) -> Reply | FovealError:
         """Answer one request, together with whatever else waits."""
-        self._asked += 1
         future: asyncio.Future[Reply | FovealError] = asyncio.get_running_loop().create_future()
         self._waiting.append((Request(action, image, pixels, marks), future))
         if self._drain is None or self._drain.done():
             self._drain = asyncio.create_task(self._drained())
         return await future
-
-    async def asked(self) -> int:
-        """Requests that have arrived so far, answered or not."""
-        return self._asked
 
     async def _drained(self) -> None:
         while self._waiting:

@@ -10,10 +10,11 @@ import pytest
 from numpy.typing import NDArray
 
 from foveal.agent.actions import Detect
-from foveal.agent.errors import SetupError, SpecialistError
+from foveal.agent.errors import FovealError, SetupError, SpecialistError
 from foveal.agent.observations import Detected
+from foveal.tools.base import Reply
 from foveal.tools.catalogue import Crew
-from foveal.tools.ray_dispatch import Pool, RayDispatcher
+from foveal.tools.ray_dispatch import Pool, RayDispatcher, Worker
 from foveal.tools.ray_home import RayHome
 from foveal.tools.store import ImageStore
 
@@ -76,21 +77,24 @@ async def test_a_request_that_always_kills_is_told_and_others_are_served(
 
 
 async def test_what_waits_becomes_one_batch(
-    open_ray: Open, store: ImageStore, photo: NDArray[np.uint8], tmp_path: Path
+    stand_ins: Crew, photo: NDArray[np.uint8], tmp_path: Path
 ) -> None:
-    dispatcher, image, gate = open_ray(), store.put(photo), tmp_path / "gate"
-    first = asyncio.create_task(detect(dispatcher, image, f"wait for {gate}"))
-    while not dispatcher._pools:
+    """The actor's own queue, without Ray's timing: eight requests arrive while the first is answered."""
+    worker, gate = Worker("detector", stand_ins["detector"]), tmp_path / "gate"
+
+    def ask(phrase: str) -> asyncio.Task[Reply | FovealError]:
+        return asyncio.create_task(worker.run(Detect(phrase=phrase), "a", (), photo))
+
+    first = ask(f"wait for {gate}")
+    while worker._specialist is None:
         await asyncio.sleep(0.01)
-    rest = [asyncio.create_task(detect(dispatcher, image)) for _ in range(8)]
-    replica = dispatcher._pools["detector"][0]
-    while replica.outstanding < 9 or await replica.actor.asked.remote() < 9:
-        await asyncio.sleep(0.01)
+    rest = [ask("x") for _ in range(8)]
+    await asyncio.sleep(0)
     gate.touch()
     await first
-    found = await asyncio.gather(*rest)
-    assert max(call_of(one) for one in found) < 8
-    assert dispatcher._pools["detector"][0].outstanding == 0
+    replies = [one for one in await asyncio.gather(*rest) if isinstance(one, Reply)]
+    found = [one.observation for one in replies if isinstance(one.observation, Detected)]
+    assert [call_of(one) for one in found] == [2] * 8
 
 
 async def test_a_late_answer_is_told_and_the_actor_still_counts_as_busy(
