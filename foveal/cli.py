@@ -6,31 +6,20 @@ do), 130 interrupted. Commands only say what to do; it is done, and failures are
 
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 
 from foveal.agent.errors import InputError, SetupError
+from foveal.options import Job, Json, Profile, Tools
 from foveal.terminal import discard_stdout, one_line
-
-Job = Callable[[], int]
 
 app = typer.Typer(
     help="An agent that looks again: it answers questions about images.",
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-_Tools = Annotated[
-    str | None,
-    typer.Option(metavar="LIST", help="Tools it may use, by comma: look,detect,... or none."),
-]
-_Profile = Annotated[
-    str | None,
-    typer.Option(metavar="NAME|TOML", help="Model and specialists; by default: embedded."),
-]
-_Json = Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object.")]
 
 
 @app.command(epilog='Example: agent run --image x.jpg --question "What is written on the bus?"')
@@ -39,16 +28,16 @@ def run(
         str, typer.Option(metavar="PATH|URL|-", help="The image; - reads it from stdin.")
     ],
     question: Annotated[str, typer.Option(metavar="TEXT", help="What to find out.")],
-    profile: _Profile = None,
+    profile: Profile = None,
     ray: Annotated[
         str | None,
         typer.Option(metavar="[ADDRESS]", help="Run specialists on Ray: here, or auto, host:port."),
     ] = None,
-    tools: _Tools = None,
+    tools: Tools = None,
     max_hops: Annotated[
         int | None, typer.Option(min=0, metavar="N", help="Times it may look again.")
     ] = None,
-    as_json: _Json = False,
+    as_json: Json = False,
     trace: Annotated[
         str | None, typer.Option(metavar="DIR", help="Write a JSONL trace of the run there.")
     ] = None,
@@ -71,7 +60,7 @@ def run(
 
 
 @app.command()
-def doctor(as_json: _Json = False) -> Job:
+def doctor(as_json: Json = False) -> Job:
     """Say what is installed and intact here, and how to mend what is not."""
 
     def job() -> int:
@@ -90,9 +79,9 @@ app.add_typer(measures, name="eval")
 def eval_tabletop(
     limit: Annotated[int, typer.Option(min=1, metavar="N", help="Questions to ask.")] = 300,
     seed: Annotated[int, typer.Option(min=0, metavar="S", help="Which scenes are drawn.")] = 0,
-    tools: _Tools = None,
-    profile: _Profile = None,
-    as_json: _Json = False,
+    tools: Tools = None,
+    profile: Profile = None,
+    as_json: Json = False,
 ) -> Job:
     """Ask about rendered tables that no training has seen, one question a scene."""
 
