@@ -1,9 +1,10 @@
 """A transcript as a native model reads it: ChatML text with views where their visual tokens belong."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import assert_never
 
-from foveal.agent.actions import PERCEPTIONS, PerceptionKind
+from foveal.agent.actions import PERCEPTIONS, Encoder, PerceptionKind
 from foveal.agent.grammar import spell
 from foveal.agent.observations import (
     Detected,
@@ -27,7 +28,36 @@ ASSISTANT = f"{END}\n<|im_start|>assistant\n"
 READ_LIMIT = 400
 """Characters of recognised text that the model is shown."""
 
-Piece = str | View
+
+@dataclass(frozen=True)
+class Reseen:
+    """The image through another encoder, where the model's own projector has still to condition it."""
+
+    encoder: Encoder
+    view: View
+
+
+Piece = str | View | Reseen
+
+
+@dataclass(frozen=True)
+class Foveal:
+    """The dialect of the embedded weights, and of all that `agent train` makes."""
+
+    system: str
+    """The system prompt; it may name `{tools}`."""
+
+    def opening(self, asked: Asked) -> tuple[str, str]:
+        """See `opening`."""
+        return opening(asked, self.system)
+
+    def reply(self, items: Sequence[Injected], size: tuple[int, int]) -> list[Piece]:
+        """See `reply`."""
+        return reply(items, size)
+
+    def answered(self, text: str) -> str:
+        """The text: this dialect adds nothing to an answer."""
+        return text
 
 
 def opening(asked: Asked, system: str) -> tuple[str, str]:
@@ -66,7 +96,8 @@ def told(observation: Observation, size: tuple[int, int]) -> list[Piece]:
         case Looked():
             words = f"look {_named(observation.index, observation.label)}".rstrip()
         case Reencoded():
-            words = f"again {observation.encoder}"
+            encoder = observation.encoder
+            return [f"again {encoder}", *(Reseen(encoder, view) for view in observation.views)]
         case Failed():
             return [f"error {plain(observation.message)}"]
         case _:

@@ -1,0 +1,20 @@
+"""How a model is spoken to: each family of checkpoints was trained on words of its own."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from foveal.agent.dialogue import Piece
+from foveal.agent.transcript import Asked, Injected
+
+
+class Dialect(Protocol):
+    """From a transcript to the text around a model's visual tokens, and from its answer to the user's."""
+
+    def opening(self, asked: Asked) -> tuple[str, str]:
+        """What stands before and after the image's visual tokens, up to the model's first turn."""
+
+    def reply(self, items: Sequence[Injected], size: tuple[int, int]) -> list[Piece]:
+        """What the model is told after a turn, up to its next turn. `size` is the image's (width, height)."""
+
+    def answered(self, text: str) -> str:
+        """The answer as the user sees it."""
