@@ -7,6 +7,7 @@ from typing import Any
 
 from foveal.agent.actions import PerceptionKind
 from foveal.agent.context import Context
+from foveal.agent.engine import Steps
 from foveal.agent.mask import Vocabulary
 
 
@@ -29,10 +30,10 @@ def decode(
     objects: Collection[int],
     limit: int,
     on_token: Callable[[Sequence[int]], None] | None = None,
-) -> Decoded:
+) -> Steps[Decoded]:
     """Decode one turn from `logits` (vocabulary,); the context grows by the turn's tokens.
 
-    `on_token` is called with all tokens so far after each one.
+    `on_token` is called with all tokens so far after each one, in the engine's thread.
     """
     import torch
 
@@ -48,7 +49,7 @@ def decode(
         turn.append(token)
         if on_token is not None:
             on_token(turn)
-        logits = context.extend([[token]])
+        logits = yield from context.extend([[token]])
     return Decoded(tuple(turn), confidence, finished=False)
 
 

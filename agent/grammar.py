@@ -77,6 +77,8 @@ FORMS: tuple[Form, ...] = (
 ACTION_TOKENS: tuple[str, ...] = tuple(
     dict.fromkeys(t for form in FORMS for t in (form.start, form.fixed, form.end) if t)
 )
+CONTROL_TOKENS: tuple[str, ...] = tuple(form.fixed for form in FORMS if form.fixed)
+"""Tokens whose embedding is the state before them instead of a row of the table."""
 PERCEPTION_TOKENS: tuple[str, ...] = (*ACTION_TOKENS, *X_TOKENS, *Y_TOKENS, *OBJECT_TOKENS)
 """Every token that the vocabulary adds to a language model's own."""
 

@@ -1,22 +1,24 @@
-"""A Qwen2-VL model with perception tokens as a session: one causal pass, its KV cache kept over all hops."""
+"""A Qwen2-VL model with perception tokens: its network, its words and its eyes, shared by all its sessions."""
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from textwrap import shorten
+from threading import Lock
 from typing import Any
 
-from foveal.agent.actions import PerceptionKind
-from foveal.agent.context import Context, Part
-from foveal.agent.decoding import decode
-from foveal.agent.dialogue import END, Piece, opening, plain, reply
+from foveal.agent.actions import Encoder
+from foveal.agent.context import Context, Part, Projector, Seen
+from foveal.agent.control import Control
+from foveal.agent.dialect import Dialect
+from foveal.agent.dialogue import END, Foveal, plain
+from foveal.agent.engine import Engine
 from foveal.agent.errors import SetupError
-from foveal.agent.grammar import parse
+from foveal.agent.grammar import CONTROL_TOKENS
 from foveal.agent.mask import Vocabulary
-from foveal.agent.model import Sight, Usage
-from foveal.agent.observations import View
-from foveal.agent.transcript import Acted, Asked, Injected, Noted, Observed, found_objects
+from foveal.agent.model import Sight
+from foveal.agent.session import NativeSession
+from foveal.agent.transcript import Acted, Asked, Noted, Observed
 from foveal.agent.vision import Encoded, VisionEncoder, processor_of
 from foveal.agent.weights import load_config, load_into
 
@@ -27,37 +29,46 @@ DEFAULT_SYSTEM = "You are a helpful assistant."
 
 
 class NativeModel:
-    """Any `Qwen2VLForConditionalGeneration` whose tokenizer holds perception tokens."""
+    """Any `Qwen2VLForConditionalGeneration` whose tokenizer holds perception tokens.
+
+    All sessions that are open at the same time are decoded together (`agent/engine.py`).
+    """
 
     def __init__(
         self,
         network: Any,
         tokenizer: Any,
         vision: VisionEncoder,
-        system: str = DEFAULT_SYSTEM,
+        dialect: Dialect | None = None,
         name: str = "native",
+        projectors: Mapping[Encoder, Projector] | None = None,
+        control: Control | None = None,
     ) -> None:
-        """`system` may name `{tools}`; `tokenizer` is a transformers fast tokenizer."""
+        """`tokenizer` is a transformers fast tokenizer; `control` may replace the control state."""
         self.name = name
         self.network = network.eval()
         self.tokenizer = tokenizer
         self.vision = vision
-        self.system = system
-        ids = tokenizer.get_vocab()
-        # Not all_special_ids: a tokenizer read from one file lists no special tokens there.
-        added = tokenizer.added_tokens_decoder.items()
-        silent = [
-            *(number for number, token in added if token.special),
-            *range(len(tokenizer), network.config.text_config.vocab_size),
-        ]
-        self.vocabulary = Vocabulary(ids, network.config.text_config.vocab_size, silent, ids[END])
+        self.dialect = dialect or Foveal(DEFAULT_SYSTEM)
+        self.projectors = dict(projectors or {})
+        self.control = control or Control()
+        self.engine = Engine(network)
+        self.vocabulary = _vocabulary(tokenizer, network.config.text_config.vocab_size)
+        known = self.vocabulary.ids
+        self.controls = frozenset(known[token] for token in CONTROL_TOKENS if token in known)
         self._seen: dict[str, Encoded] = {}
+        self._looking = Lock()
 
     @classmethod
     def from_folder(
-        cls, folder: Path, system: str = DEFAULT_SYSTEM, device: str = "cpu", name: str = "native"
+        cls,
+        folder: Path,
+        dialect: Dialect | None = None,
+        device: str = "cpu",
+        name: str = "native",
+        control: Control | None = None,
     ) -> "NativeModel":
-        """Load config.json, model.safetensors and tokenizer.json. Raises SetupError when they are not intact."""
+        """Load a model folder in Hugging Face layout. Raises SetupError when it is not intact."""
         from transformers import (
             PreTrainedTokenizerFast,
             Qwen2VLConfig,
@@ -71,22 +82,36 @@ class NativeModel:
         tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer.json"))
         _move(network, device)
         vision = VisionEncoder(network.model.visual, processor_of(folder), device)
-        return cls(network, tokenizer, vision, system, name)
+        return cls(network, tokenizer, vision, dialect, name, control=control)
 
     async def open(
         self, transcript: Sequence[Asked | Acted | Observed | Noted], sight: Sight
     ) -> "NativeSession":
         """A session whose cache holds the whole transcript, computed in one pass."""
-        return await asyncio.to_thread(NativeSession, self, list(transcript), sight)
+        session = NativeSession(self, list(transcript), sight)
+        await session.catch_up()
+        return session
 
     def first_look(self, image: str, sight: Sight) -> Part:
         """Visual tokens of a whole image, remembered by its content hash."""
-        if image not in self._seen:
-            while len(self._seen) >= REMEMBERED:
-                self._seen.pop(next(iter(self._seen)))
-            self._seen[image] = self.vision.encode(sight.pixels(image))
-        seen = self._seen[image]
-        return seen.values, seen.grid
+        with self._looking:  # questions about one image wait for its first encoding
+            if image not in self._seen:
+                while len(self._seen) >= REMEMBERED:
+                    self._seen.pop(next(iter(self._seen)))
+                self._seen[image] = self.vision.encode(sight.pixels(image))
+            seen = self._seen[image]
+        return Seen(seen.values, seen.grid)
+
+    def context(self, image: str) -> Context:
+        """An empty context for a conversation about the image with this content hash."""
+        return Context(
+            self.engine,
+            self.network.get_input_embeddings(),
+            self.projectors,
+            self.controls,
+            self.control.of(image),
+            self.control.conditioned,
+        )
 
     def ids(self, text: str) -> list[int]:
         """Token ids of text, special tokens included."""
@@ -102,108 +127,15 @@ class NativeModel:
         return "".join(parts)
 
 
-class NativeSession:
-    """One conversation; everything in it is rebuilt from the transcript when it is opened again."""
-
-    def __init__(
-        self, model: NativeModel, transcript: list[Asked | Acted | Observed | Noted], sight: Sight
-    ) -> None:
-        first = transcript[0]
-        if not isinstance(first, Asked):
-            raise ValueError(f"a transcript starts with what was asked, not with {first.kind!r}")
-        self._model, self._sight, self._asked = model, sight, first
-        self._context = Context(model.network)
-        self._emitted = 0
-        self._items: list[Asked | Acted | Observed | Noted] = transcript
-        self._logits = self._context.extend(self._replayed())
-
-    @property
-    def usage(self) -> Usage:
-        """Tokens computed, decoded and seen by this session."""
-        context = self._context
-        return Usage(context.prefilled - self._emitted, self._emitted, context.visual)
-
-    async def act(
-        self,
-        tools: Sequence[PerceptionKind],
-        max_new_tokens: int,
-        on_text: Callable[[str], None] | None = None,
-    ) -> Acted:
-        """Decode one turn under the grammar mask.
-
-        Raises ActionError when `max_new_tokens` cuts an action short; what was decoded stays in the context.
-        """
-        return await asyncio.to_thread(self._act, tools, max_new_tokens, on_text)
-
-    async def observe(self, items: Sequence[Injected]) -> None:
-        """Append only what is new; everything before stays in the cache."""
-        self._items += items
-        await asyncio.to_thread(self._append, items)
-
-    def close(self) -> None:
-        """Drop the cache."""
-        del self._context, self._logits
-
-    def _act(
-        self, tools: Sequence[PerceptionKind], limit: int, on_text: Callable[[str], None] | None
-    ) -> Acted:
-        decoded = decode(
-            self._context, self._logits, self._model.vocabulary, tools,
-            found_objects(self._items), limit, _Streamer(self._model, on_text) if on_text else None,
-        )  # fmt: skip
-        self._emitted += len(decoded.tokens)
-        text = self._model.spoken(decoded.tokens)
-        turn = Acted(
-            text=text,
-            tokens=decoded.tokens,
-            actions=parse(text),
-            confidence=decoded.confidence,
-        )
-        self._items.append(turn)
-        return turn
-
-    def _append(self, items: Sequence[Injected]) -> None:
-        self._logits = self._context.extend(self._parts(reply(items, self._asked.size)))
-
-    def _replayed(self) -> list[Part]:
-        """The whole transcript as one stretch of context."""
-        model = self._model
-        before, after = opening(self._asked, model.system)
-        parts: list[Part] = [
-            [*model.ids(before), *model.ids("<|vision_start|>")],
-            model.first_look(self._asked.image, self._sight),
-            [*model.ids("<|vision_end|>"), *model.ids(after)],
-        ]
-        waiting: list[Injected] = []
-        for item in self._items[1:]:
-            if isinstance(item, Acted):
-                parts += self._told(waiting)
-                parts.append(list(item.tokens) or model.ids(item.text))
-            elif not isinstance(item, Asked):
-                waiting.append(item)
-        return [*parts, *self._told(waiting)]
-
-    def _told(self, waiting: list[Injected]) -> list[Part]:
-        """What was injected since the last turn; empties the list."""
-        items = waiting.copy()
-        waiting.clear()
-        return self._parts(reply(items, self._asked.size)) if items else []
-
-    def _parts(self, pieces: Sequence[Piece]) -> list[Part]:
-        parts: list[Part] = []
-        for piece in pieces:
-            parts += [self._model.ids(piece)] if isinstance(piece, str) else self._shown(piece)
-        return parts
-
-    def _shown(self, view: View) -> list[Part]:
-        ids = self._model.ids
-        if view.tokens is not None:
-            seen: Part = (self._sight.array(view.tokens.key), view.tokens.grid)
-        else:
-            x0, y0, x1, y1 = (int(v) for v in view.pixels.xyxy)
-            encoded = self._model.vision.encode(self._sight.pixels(view.pixels.image)[y0:y1, x0:x1])
-            seen = (encoded.values, encoded.grid)
-        return [ids("<|vision_start|>"), seen, ids("<|vision_end|>")]
+def _vocabulary(tokenizer: Any, size: int) -> Vocabulary:
+    ids = tokenizer.get_vocab()
+    # Not all_special_ids: a tokenizer read from one file lists no special tokens there.
+    added = tokenizer.added_tokens_decoder.items()
+    silent = [
+        *(number for number, token in added if token.special),
+        *range(len(tokenizer), size),
+    ]
+    return Vocabulary(ids, size, silent, ids[END])
 
 
 def _move(network: Any, device: str) -> None:
@@ -215,17 +147,3 @@ def _move(network: Any, device: str) -> None:
         raise SetupError(
             problem, "set FOVEAL_DEVICE=cpu or correct the profile's device"
         ) from error
-
-
-class _Streamer:
-    """Passes on decoded text as soon as its bytes are complete."""
-
-    def __init__(self, model: NativeModel, on_text: Callable[[str], None]) -> None:
-        self._model, self._on_text, self._said = model, on_text, ""
-
-    def __call__(self, tokens: Sequence[int]) -> None:
-        text = self._model.spoken(tokens)
-        if text.endswith("\ufffd"):  # half a character: wait for the rest
-            return
-        self._on_text(text[len(self._said) :])
-        self._said = text

@@ -173,6 +173,7 @@ def chosen(tools: Tools, profile: Profile) -> tuple[PerceptionKind, ...]:
 
 
 def _model(profile: Profile) -> PerceptionModel:
+    from foveal.agent.dialogue import Foveal
     from foveal.agent.native import NativeModel
     from foveal.tools.extras import needs
 
@@ -181,7 +182,7 @@ def _model(profile: Profile) -> PerceptionModel:
         import torch  # noqa: F401  # transformers fails in words of its own
 
         return NativeModel.from_folder(
-            profile.weights, profile.system, profile.device, profile.name
+            profile.weights, Foveal(profile.system), profile.device, profile.name
         )
 
 

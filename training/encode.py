@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from foveal.agent.dialogue import END, Piece, opening, reply
+from foveal.agent.dialogue import END, Piece, Reseen, opening, reply
 from foveal.agent.observations import View, VisualTokens
 from foveal.agent.positions import Positions, text_positions, visual_positions
 from foveal.agent.transcript import Acted, Injected
@@ -67,8 +67,8 @@ class _Writer:
     def inject(self, pieces: list[Piece], skip: str = "") -> None:
         """Unsupervised tokens; `skip` is text the model has emitted itself."""
         for piece in pieces:
-            if isinstance(piece, View):
-                self._view(piece)
+            if not isinstance(piece, str):
+                self._view(piece.view if isinstance(piece, Reseen) else piece)
                 continue
             self._text(self._encoded(piece.removeprefix(skip)), emitted=False)
             skip = ""
@@ -92,7 +92,7 @@ class _Writer:
         self.views.append((view, (rows, columns)))
         tokens = VisualTokens(key="", grid=(1, 2 * rows, 2 * columns))
         self._text(self._encoded("<|vision_start|>"), emitted=False)
-        places, self._next = visual_positions(tokens, self._next)
+        places, self._next = visual_positions(tokens.grid, self._next)
         self._add(self._encoded("<|image_pad|>") * tokens.count, places, emitted=False)
         self._text(self._encoded("<|vision_end|>"), emitted=False)
 

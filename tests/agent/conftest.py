@@ -104,6 +104,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def native(folder: Path) -> Any:
     """The model in that folder."""
+    from foveal.agent.dialogue import Foveal
     from foveal.agent.native import NativeModel
 
-    return NativeModel.from_folder(folder, system="tools: {tools}")
+    return NativeModel.from_folder(folder, Foveal("tools: {tools}"))

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from foveal.agent.decoding import decode
+from foveal.agent.engine import Steps
 from foveal.agent.grammar import PERCEPTION_TOKENS
 from foveal.agent.mask import Vocabulary
 
@@ -32,14 +33,22 @@ class Script:
         self.logits = list(logits)
         self.fed: list[int] = []
 
-    def extend(self, parts: Sequence[list[int]]) -> torch.Tensor:
+    def extend(self, parts: Sequence[list[int]]) -> Steps[torch.Tensor]:
         self.fed += parts[0]
+        yield from ()
         return self.logits.pop(0) if len(self.logits) > 1 else self.logits[0]
+
+
+def ended(steps: Steps[Any]) -> Any:
+    """What work returns that never needs the model."""
+    with pytest.raises(StopIteration) as end:
+        next(steps)
+    return end.value.value
 
 
 def run(first: torch.Tensor, *then: torch.Tensor, tools: Any = (), limit: int = 9) -> Any:
     context: Any = Script(*(then or (first,)))
-    return decode(context, first, VOCABULARY, tools, (), limit), context
+    return ended(decode(context, first, VOCABULARY, tools, (), limit)), context
 
 
 def test_the_likeliest_word_until_the_end() -> None:
@@ -77,7 +86,8 @@ def test_confidence_is_that_of_the_least_certain_choice_among_the_allowed() -> N
 def test_every_token_is_reported_with_those_before_it() -> None:
     heard: list[tuple[int, ...]] = []
     context: Any = Script(wish(_7=3), wish(_10=3))
-    decode(context, wish(_5=3), VOCABULARY, (), (), 9, lambda turn: heard.append(tuple(turn)))
+    listen = decode(context, wish(_5=3), VOCABULARY, (), (), 9, lambda t: heard.append(tuple(t)))
+    ended(listen)
     assert heard == [(5,), (5, 7)]
 
 

@@ -26,7 +26,7 @@ def ours(stretches: list[Any]) -> list[list[int]]:
         if isinstance(stretch, int):
             places, start = text_positions(stretch, start)
         else:
-            places, start = visual_positions(VisualTokens(key="", grid=stretch), start)
+            places, start = visual_positions(stretch, start)
         for axis, place in zip(axes, places, strict=True):
             axis += place
     return axes
@@ -61,7 +61,7 @@ def test_whole_sequences_agree_with_transformers(
 
 
 def test_an_image_takes_as_many_positions_as_its_longer_side() -> None:
-    (time, height, width), after = visual_positions(VisualTokens(key="", grid=(1, 4, 6)), 10)
+    (time, height, width), after = visual_positions((1, 4, 6), 10)
     assert time == [10] * 6
     assert height == [10, 10, 10, 11, 11, 11]
     assert width == [10, 11, 12, 10, 11, 12]

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from foveal.agent import native
 from foveal.agent.context import Context
-from foveal.agent.native import NativeModel, NativeSession
+from foveal.agent.dialogue import Foveal
+from foveal.agent.native import NativeModel
 from foveal.agent.transcript import Acted, Injected
 from foveal.agent.vision import VisionEncoder
 from foveal.training.corpus import TOOLS, Dialogue
@@ -39,18 +40,17 @@ class Noise:
 class Recorded(Context):
     """A session's context that remembers what went into it, and where it stood."""
 
-    def __init__(self, network: Any) -> None:
-        super().__init__(network)
-        self.ids: list[int] = []
-        self.axes: list[NDArray[np.int64]] = []
+    def __init__(self, *options: Any) -> None:
+        super().__init__(*options)
+        self.ids: list[int | None] = []
+        """None for a visual token."""
+        self.axes: list[Any] = []
 
-    def _inputs(self, parts: Any) -> tuple[Any, Any]:
-        embeds, positions = super()._inputs(parts)
-        for part in parts:
-            pad = self._network.config.image_token_id
-            self.ids += part if isinstance(part, list) else [pad] * len(part[0])
-        self.axes.append(positions[:, 0].numpy())
-        return embeds, positions
+    def _embedded(self, part: Any) -> tuple[Any, Any]:
+        embeds, places = super()._embedded(part)
+        self.ids += part if isinstance(part, list) else [None] * len(embeds)
+        self.axes.append(np.array(places))
+        return embeds, places
 
 
 @pytest.fixture(scope="module")
@@ -64,35 +64,36 @@ def served(tokenizer: Any, tiny: Any, tmp_path_factory: pytest.TempPathFactory) 
     network = tiny(tokenizer)
     processor = Qwen2VLImageProcessorPil(size={"shortest_edge": PIXELS, "longest_edge": PIXELS})
     vision = VisionEncoder(network.model.visual, processor)
-    return NativeModel(network, PreTrainedTokenizerFast(tokenizer_file=str(file)), vision, SYSTEM)
+    return NativeModel(
+        network, PreTrainedTokenizerFast(tokenizer_file=str(file)), vision, Foveal(SYSTEM)
+    )
 
 
-def replayed(model: NativeModel, run: Dialogue) -> Recorded:
+async def replayed(model: NativeModel, run: Dialogue) -> Any:
     """The context of a session that is opened with the whole transcript."""
-    session = NativeSession(model, [run.asked, *run.items], Noise(run.asked.size))
-    assert isinstance(session._context, Recorded)
+    session = await model.open([run.asked, *run.items], Noise(run.asked.size))
     return session._context
 
 
-def heard(model: NativeModel, run: Dialogue) -> Recorded:
+async def heard(model: NativeModel, run: Dialogue) -> Any:
     """The context of a session that lives through the run."""
-    session = NativeSession(model, [run.asked], Noise(run.asked.size))
+    session = await model.open([run.asked], Noise(run.asked.size))
     waiting: list[Injected] = []
     for item in run.items:
         if not isinstance(item, Acted):
             waiting.append(item)
             continue
         if waiting:
-            session._append(waiting)
+            await session.observe(waiting)
             waiting = []
-        session._context.extend([model.ids(item.text)])  # decoded a token at a time
-    assert isinstance(session._context, Recorded)
+        # As if decoded a token at a time.
+        model.engine.run(session._context.extend([model.ids(item.text)]))
     return session._context
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("live", [replayed, heard])
-def test_serving_builds_the_same_tokens_at_the_same_places(
+async def test_serving_builds_the_same_tokens_at_the_same_places(
     served: NativeModel, tokenizer: Any, play: Any, monkeypatch: pytest.MonkeyPatch,
     family: str, live: Any,
 ) -> None:  # fmt: skip
@@ -101,9 +102,12 @@ def test_serving_builds_the_same_tokens_at_the_same_places(
         run = play(family, seed, views=True, tools=tools)
         made = encode(run, tokenizer, view_grid)
         served._seen.clear()
-        context = live(served, run)
+        context = await live(served, run)
+        assert isinstance(context, Recorded)
+        [pad] = served.ids("<|image_pad|>")
+        ids = [pad if token is None else token for token in context.ids]
         # Serving ends where the model's last turn does: nobody needs what would follow its end.
-        assert context.ids == made.ids[:-1].tolist()
+        assert ids == made.ids[:-1].tolist()
         assert np.array_equal(np.concatenate(context.axes, axis=1), made.positions[:, :-1])
 
 

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from foveal.agent.dialogue import Foveal
 from foveal.agent.native import NativeModel
 from foveal.agent.transcript import Asked
 from foveal.training import model, scenes
@@ -57,7 +58,7 @@ def trained(few: Path, tmp_path: Path) -> Path:
 
 async def test_what_is_trained_can_be_served(trained: Path) -> None:
     assert [(trained / name).is_file() for name in FILES] == [True] * 4
-    served = NativeModel.from_folder(trained, SYSTEM)
+    served = NativeModel.from_folder(trained, Foveal(SYSTEM))
     asked = Asked(image="0" * 64, size=(120, 90), question="How many?", tools=("detect",))
     session = await served.open([asked], Shelf())
     turn = await session.act((), max_new_tokens=20)
@@ -126,7 +127,7 @@ def test_a_broken_training_goes_on_where_it_was(
         monkeypatch.setattr(stage, "loss", noted(stage, breaks=False))
     train(chosen)
     assert ran == ["Alignment 1", "Pictured 0", "Pictured 1"]
-    assert NativeModel.from_folder(tmp_path, SYSTEM)
+    assert NativeModel.from_folder(tmp_path, Foveal(SYSTEM))
 
 
 def test_the_policy_is_learnt(tiny: Any, tokenizer: Any) -> None:
