@@ -11,6 +11,7 @@ from foveal.agent.dialogue import (
     END,
     READ_LIMIT,
     Piece,
+    Reseen,
     opening,
     plain,
     reply,
@@ -118,7 +119,8 @@ def test_every_observation_reads_like_this(observation: Observation, pieces: lis
 
 @pytest.mark.parametrize("encoder", ["clip", "detection", "seg"])
 def test_another_encoder_is_named(encoder: Encoder) -> None:
-    assert told(Reencoded(encoder=encoder, views=(VIEW,)), SIZE) == [f"again {encoder}", VIEW]
+    seen = told(Reencoded(encoder=encoder, views=(VIEW,)), SIZE)
+    assert seen == [f"again {encoder}", Reseen(encoder, VIEW)]
 
 
 ASKED = Asked(image=IMAGE, size=SIZE, question="How many <|obj_1|>?", tools=("look", "read"))
