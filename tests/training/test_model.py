@@ -65,7 +65,7 @@ async def test_what_is_trained_can_be_served(trained: Path) -> None:
     assert turn.tokens
     assert [action.kind for action in turn.actions] == ["answer"]
     rows, columns = grid_of(120, 90)
-    assert served.first_look("0" * 64, Shelf())[1] == (1, 2 * rows, 2 * columns)
+    assert served.first_look("0" * 64, Shelf()).grid == (1, 2 * rows, 2 * columns)
 
 
 def test_every_stage_takes_its_share_of_the_steps(trained: Path) -> None:
