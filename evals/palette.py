@@ -27,6 +27,11 @@ SURFACES: tuple[RGB, ...] = (
     (0.48, 0.40, 0.32),
     (0.40, 0.35, 0.30),
     (0.55, 0.52, 0.47),
+    (0.36, 0.37, 0.40),
+    (0.52, 0.55, 0.58),
+    (0.56, 0.60, 0.55),
+    (0.72, 0.71, 0.69),
+    (0.62, 0.57, 0.57),
 )
 """Table tops and walls: brighter than black, darker than white, and never saturated enough to be called orange."""
 
@@ -46,6 +51,20 @@ def surface(rng: np.random.Generator) -> RGB:
 def grey(rng: np.random.Generator) -> RGB:
     """A plinth."""
     return _rgb(np.full(3, rng.uniform(0.46, 0.62)) + rng.uniform(-0.01, 0.01, 3))
+
+
+def second(colour: str) -> RGB:
+    """What stripes, dots and checks on that colour are painted in: something without a name of its own."""
+    if colour in ("white", "black"):
+        return (0.52, 0.52, 0.53)
+    light = colour in ("yellow", "orange")
+    r, g, b = (0.25 * c + 0.75 * (0.16 if light else 0.92) for c in PAINTS[colour])
+    return r, g, b
+
+
+def sheet(rng: np.random.Generator) -> RGB:
+    """The paper of a framed sign, a card or a dial."""
+    return _rgb(np.array((0.90, 0.89, 0.86)) * rng.uniform(0.96, 1.04))
 
 
 def ink(colour: str) -> RGB:

@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from foveal.evals.camera import Camera
+from foveal.evals.faces import Face, sample
 from foveal.evals.geometry import Bools, Floats, Vec
+from foveal.evals.materials import highlight, mirrored
 from foveal.evals.palette import RGB
-from foveal.evals.surfaces import GRAIN, Lettering, sample
+from foveal.evals.patterns import ROWS, pattern
+from foveal.evals.surfaces import GRAIN
 from foveal.evals.trace import Body, Trace, Wall, crop, shadows, trace
 
 
 @dataclass(frozen=True)
 class Coat:
-    """What a body looks like: its colour, how much it shines (0 to 1), and the text on its front, if any."""
+    """What a body looks like: its colour and material, and either a texture in a second colour or a face.
+
+    A face lies on the front (the side of negative y), its paper and ink over the colour.
+    """
 
     colour: RGB
-    shine: float = 0.0
-    lettering: Lettering | None = None
+    material: str = "matte"
+    texture: str = "plain"
+    second: RGB = (0.0, 0.0, 0.0)
+    face: Face | None = None
+    paper: RGB = (0.9, 0.9, 0.9)
     ink: RGB = (0.0, 0.0, 0.0)
+    rows: float = ROWS
+    """Cells of the texture from foot to top."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +47,14 @@ class Plane:
 
 
 @dataclass(frozen=True)
+class Fill:
+    """A second, weaker lamp that throws no shadow; `toward` is a unit vector."""
+
+    toward: tuple[float, float, float]
+    lamp: float
+
+
+@dataclass(frozen=True)
 class Light:
     """One distant lamp and the sky: `toward` is a unit vector, `tint` multiplies the picture's channels."""
 
@@ -42,6 +62,15 @@ class Light:
     lamp: float
     sky: float
     tint: RGB
+    fill: Fill | None = None
+
+    def soft(self, normal: Vec, sky: Any) -> Any:
+        """The light that no shadow takes away, on surfaces of that normal that see so much `sky` (0 to 1)."""
+        rest = self.sky * sky
+        if self.fill is not None:
+            along = sum(n * t for n, t in zip(normal, self.fill.toward, strict=True))
+            rest = rest + self.fill.lamp * np.maximum(along, 0)
+        return rest
 
 
 @dataclass(frozen=True)
@@ -59,11 +88,11 @@ class Stage:
 
 @dataclass
 class _Canvas:
-    """Per-pixel layers that bodies paint into: albedo (3 x H x W), lamp, sky and gloss terms (H x W)."""
+    """Per-pixel layers that bodies paint into: albedo (3 x H x W), lamp, soft light and gloss (H x W)."""
 
     albedo: Floats
     lamp: Floats
-    sky: Floats
+    soft: Floats
     gloss: Floats
 
 
@@ -88,7 +117,7 @@ def _backdrop(stage: Stage, seen: Trace, points: Vec) -> _Canvas:
     albedo = np.empty((3, *shape), dtype=np.float32)
     _spread(albedo, stage.table, x, y)
     lamp = np.full(shape, light.toward[2], dtype=np.float32)
-    sky = np.ones(shape, dtype=np.float32)
+    soft = np.full(shape, light.soft((0.0, 0.0, 1.0), 1.0), dtype=np.float32)
     wall = seen.body == -2
     rows = slice(0, int(np.flatnonzero(wall.any(axis=1)).max(initial=-1)) + 1)
     if rows.stop:
@@ -98,8 +127,8 @@ def _backdrop(stage: Stage, seen: Trace, points: Vec) -> _Canvas:
         mask = wall[rows]
         albedo[:, rows][:, mask] = upright[:, mask]
         lamp[rows][mask] = max(0.0, -fx * light.toward[0] - fy * light.toward[1])
-        sky[rows][mask] = 0.85
-    return _Canvas(albedo, lamp, sky, np.zeros(shape, dtype=np.float32))
+        soft[rows][mask] = light.soft((-fx, -fy, 0.0), 0.85)
+    return _Canvas(albedo, lamp, soft, np.zeros(shape, dtype=np.float32))
 
 
 def _spread(albedo: Floats, plane: Plane, a: Floats, b: Floats) -> None:
@@ -120,38 +149,50 @@ def _paint(canvas: _Canvas, stage: Stage, seen: Trace, points: Vec, index: int) 
     local = body.localise((x, y, z), point=True)
     front = body.solid.normal(local)
     normal = body.globalise(front)
-    canvas.lamp[window][here] = np.maximum(
-        sum(n * t for n, t in zip(normal, light.toward, strict=True)), 0
-    )
-    canvas.sky[window][here] = 0.80 + 0.20 * normal[2]
-    for channel, value in enumerate(_colours(body, coat, local, front[1], stage.camera)):
+    along = sum(n * t for n, t in zip(normal, light.toward, strict=True))
+    canvas.lamp[window][here] = np.maximum(along, 0)
+    canvas.soft[window][here] = light.soft(normal, 0.80 + 0.20 * normal[2])
+    channels = _colours(body, coat, local, front, stage.camera)
+    if coat.material != "matte":
+        eye = _toward_eye((x, y, z), stage.camera)
+        canvas.gloss[window][here] = highlight(coat.material, body.solid, normal, eye, light.toward)
+        if coat.material == "metal":
+            room = mirrored(normal, eye)
+            channels = [channel * room for channel in channels]
+    for channel, value in enumerate(channels):
         canvas.albedo[channel][window][here] = value
-    if coat.shine:
-        canvas.gloss[window][here] = coat.shine * _highlight(normal, (x, y, z), stage)
 
 
-def _colours(
-    body: Body, coat: Coat, local: Vec, ny: Floats, camera: Camera
-) -> list[Floats | float]:
-    """The coat's channels; on a lettered front (local normal y < 0), a mix of paint and ink per pixel."""
-    if coat.lettering is None:
+def _toward_eye(place: Vec, camera: Camera) -> Vec:
+    x, y, z = (camera.eye[i] - place[i] for i in range(3))
+    far = np.sqrt(x * x + y * y + z * z)
+    return x / far, y / far, z / far
+
+
+def _colours(body: Body, coat: Coat, local: Vec, normal: Vec, camera: Camera) -> list[Any]:
+    """The coat's channels at local points with local normals: a mix of its colours per pixel."""
+    if coat.face is not None:
+        return _faced(body, coat, coat.face, local, normal, camera)
+    if coat.texture == "plain":
         return list(coat.colour)
+    other = pattern(coat.texture, body.solid, local, normal, coat.rows)
+    return [np.where(other, s, c) for c, s in zip(coat.colour, coat.second, strict=True)]
+
+
+def _faced(
+    body: Body, coat: Coat, face: Face, local: Vec, normal: Vec, camera: Camera
+) -> list[Any]:
     half_x, _, height = body.solid.extent()
     depth = float(camera.project(np.array([body.at]))[0, 2])
     # A little finer than the screen: bilinear look-up then neither aliases nor blurs.
-    tile = coat.lettering.mask(round(1.2 * 2 * half_x * camera.focal / depth))
-    inked = sample(tile, local[0] / (2 * half_x) + 0.5, 1 - local[2] / height) * (ny < -0.5)
-    return [p + (i - p) * inked for p, i in zip(coat.colour, coat.ink, strict=True)]
-
-
-def _highlight(normal: Vec, place: Vec, stage: Stage) -> Floats:
-    """Blinn's highlight: how squarely the normal lies between lamp and eye, sharpened."""
-    eye = [stage.camera.eye[i] - place[i] for i in range(3)]
-    far = np.sqrt(eye[0] ** 2 + eye[1] ** 2 + eye[2] ** 2)
-    half = [eye[i] / far + stage.light.toward[i] for i in range(3)]
-    size = np.sqrt(half[0] ** 2 + half[1] ** 2 + half[2] ** 2)
-    facing = np.maximum(sum(n * h for n, h in zip(normal, half, strict=True)) / size, 0)
-    return np.asarray(facing**32, dtype=np.float32)
+    layers = face.layers(round(1.2 * 2 * half_x * camera.focal / depth))
+    across, down, front = local[0] / (2 * half_x) + 0.5, 1 - local[2] / height, normal[1] < -0.5
+    channels: list[Any] = list(coat.colour)
+    for layer, colour in zip(layers, (coat.paper, coat.ink), strict=True):
+        if layer is not None:
+            cover = sample(layer, across, down) * front
+            channels = [c + (over - c) * cover for c, over in zip(channels, colour, strict=True)]
+    return channels
 
 
 def _soften(dark: Bools) -> Floats:
@@ -165,7 +206,7 @@ def _soften(dark: Bools) -> Floats:
 
 def _develop(canvas: _Canvas, lit: Floats, light: Light) -> NDArray[np.uint8]:
     # Albedo is given in display values; the square root of the light stands in for the gamma curve.
-    bright = np.sqrt(light.sky * canvas.sky + light.lamp * canvas.lamp * lit) * np.float32(255)
+    bright = np.sqrt(canvas.soft + light.lamp * canvas.lamp * lit) * np.float32(255)
     gloss = canvas.gloss * lit * np.float32(255)
     picture = np.empty((*bright.shape, 3), dtype=np.uint8)
     for channel in range(3):

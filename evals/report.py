@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pydantic import BaseModel, ConfigDict
 
 from foveal.evals.score import Verdict, wilson
-from foveal.evals.tabletop import Split
+from foveal.evals.splits import Split
 from foveal.graphs.result import Result
 
 

@@ -12,7 +12,9 @@ from foveal.agent.profiles import Profile
 from foveal.evals.questions import FAMILIES, Question, questions
 from foveal.evals.report import Report, Scored, Setting, reported
 from foveal.evals.score import verdict
-from foveal.evals.tabletop import Scene, Split, scene
+from foveal.evals.splits import Split, size_of
+from foveal.evals.tabletop import scene
+from foveal.evals.truth import Scene
 from foveal.graphs.result import Result
 from foveal.tools.images import Source
 
@@ -63,7 +65,7 @@ def drawn(seed: int, split: Split = "test") -> Iterator[tuple[int, Scene, Questi
     for turn in count():
         family = FAMILIES[turn % len(FAMILIES)]
         for number in numbers:
-            table = scene(number, split)
+            table = scene(number, split, size_of(number, split))
             question = _question(table, family, number)
             if question is not None:
                 yield number, table, question
@@ -72,5 +74,5 @@ def drawn(seed: int, split: Split = "test") -> Iterator[tuple[int, Scene, Questi
 
 def _question(table: Scene, family: str, number: int) -> Question | None:
     rng = np.random.default_rng(number)
-    fitting = [question for question in questions(table, rng) if question.family == family]
+    fitting = questions(table, rng, family)
     return fitting[int(rng.integers(len(fitting)))] if fitting else None

@@ -1,21 +1,15 @@
-"""Pictures that go onto things: table grain and lettered boards."""
+"""The grain of table tops and walls."""
 
 from __future__ import annotations
 
-import functools
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from foveal.evals.geometry import Floats
 
 GRAIN = 512
 """Side of a grain tile in texels; a power of two, so that wrapping is a bit mask."""
-
-MASTER = 96
-"""Font size, pixels, at which lettering is measured and drawn before it is scaled to the screen."""
 
 
 def grain(kind: str, rng: np.random.Generator) -> Floats:
@@ -28,6 +22,13 @@ def grain(kind: str, rng: np.random.Generator) -> Floats:
     elif kind == "tiles":
         joint = (np.arange(GRAIN) % 128) < 4
         tile = 0.05 * _noise((4, 4), rng) - 0.13 * (joint[:, None] | joint[None, :])
+    elif kind == "planks":
+        joint = (np.arange(GRAIN) % 64) < 3
+        tones = np.repeat(rng.uniform(-0.09, 0.09, 8), 64)
+        tile = 0.06 * _noise((8, 128), rng) + (tones - 0.12 * joint)[None, :]
+    elif kind == "weave":
+        band = (np.arange(GRAIN) % 64) < 32
+        tile = 0.07 * (band[:, None] * 1.0 + band[None, :]) - 0.07 + 0.02 * _noise((8, 8), rng)
     elif kind == "stone":
         layers = ((0.05, 6), (0.035, 32), (0.02, 128))
         tile = np.add.reduce([depth * _noise((cells, cells), rng) for depth, cells in layers])
@@ -43,51 +44,3 @@ def _noise(cells: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float
     box = (2, 2, 2 + cells[1], 2 + cells[0])
     smooth = Image.fromarray(padded).resize((GRAIN, GRAIN), Image.Resampling.BICUBIC, box=box)
     return np.asarray(smooth, dtype=np.float64)
-
-
-@dataclass(frozen=True)
-class Lettering:
-    """One line of text and its margins, in MASTER-sized pixels."""
-
-    text: str
-    width: int
-    height: int
-    glyph: int
-
-    @classmethod
-    def of(cls, text: str) -> Lettering:
-        left, top, right, bottom = _font().getbbox(text, stroke_width=2)
-        glyph = round(bottom - top)
-        return cls(text, round(right - left) + round(1.1 * glyph), round(1.9 * glyph), glyph)
-
-    def mask(self, width: int) -> Floats:
-        """Ink coverage (0 to 1), `width` pixels wide."""
-        canvas = Image.new("L", (self.width, self.height), 0)
-        middle = (self.width / 2, self.height / 2)
-        left, top, right, bottom = _font().getbbox(self.text, stroke_width=2)
-        origin = (middle[0] - (left + right) / 2, middle[1] - (top + bottom) / 2)
-        ImageDraw.Draw(canvas).text(origin, self.text, fill=255, font=_font(), stroke_width=2)
-        height = max(2, round(self.height * width / self.width))
-        small = canvas.resize((max(2, width), height), Image.Resampling.BOX)
-        return np.asarray(small, dtype=np.float32) * np.float32(1 / 255)
-
-
-@functools.cache
-def _font() -> ImageFont.FreeTypeFont:
-    font = ImageFont.load_default(size=MASTER)
-    if not isinstance(font, ImageFont.FreeTypeFont):
-        raise RuntimeError(
-            "pillow cannot letter signs without freetype; install the pillow wheel from pypi"
-        )
-    return font
-
-
-def sample(tile: Floats, across: Floats, down: Floats) -> Floats:
-    """Bilinear look-up at fractions (0 to 1) of the tile's width and height; edges are held."""
-    x = np.clip(across * tile.shape[1] - 0.5, 0, tile.shape[1] - 1.001)
-    y = np.clip(down * tile.shape[0] - 0.5, 0, tile.shape[0] - 1.001)
-    column, row = x.astype(np.intp), y.astype(np.intp)
-    fx, fy = x - column, y - row
-    above = tile[row, column] * (1 - fx) + tile[row, column + 1] * fx
-    below = tile[row + 1, column] * (1 - fx) + tile[row + 1, column + 1] * fx
-    return np.asarray(above * (1 - fy) + below * fy, dtype=np.float32)

@@ -22,23 +22,32 @@ _CORNERS = np.array([(x, y, z) for x in (-1.0, 1.0) for y in (-1.0, 1.0) for z i
 class Body:
     """A solid placed in the world: `at` is the middle of its underside (metres), `yaw` turns it about z (radians).
 
-    `owner` is the id of the thing it belongs to; 0 for furniture.
+    `owner` is the id of the thing it belongs to; 0 for furniture. `tilt` (radians) leans it over, away from its
+    front (the side of negative y), about the line through `at`.
     """
 
     solid: Solid
     at: tuple[float, float, float]
     yaw: float
     owner: int
+    tilt: float = 0.0
 
     def localise(self, vector: Vec, *, point: bool) -> Vec:
         """A world point or direction in the solid's own frame."""
         x, y, z = (vector[i] - self.at[i] if point else vector[i] for i in range(3))
         c, s = float(np.cos(self.yaw)), float(np.sin(self.yaw))
-        return c * x + s * y, c * y - s * x, z
+        x, y = c * x + s * y, c * y - s * x
+        if not self.tilt:
+            return x, y, z
+        c, s = float(np.cos(self.tilt)), float(np.sin(self.tilt))
+        return x, c * y - s * z, s * y + c * z
 
     def globalise(self, direction: Vec) -> Vec:
         """A direction of the solid's own frame in the world's."""
         x, y, z = direction
+        if self.tilt:
+            c, s = float(np.cos(self.tilt)), float(np.sin(self.tilt))
+            y, z = c * y + s * z, c * z - s * y
         c, s = float(np.cos(self.yaw)), float(np.sin(self.yaw))
         return c * x - s * y, s * x + c * y, z
 
@@ -106,10 +115,10 @@ def _surroundings(camera: Camera, rays: Vec, wall: Wall) -> Trace:
     return Trace(depth, np.where(back < table, -2, -1).astype(np.int16), ())
 
 
-def all_show(seen: Trace, bodies: Sequence[Body], share: float, pixels: int = 0) -> bool:
-    """Whether every thing shows at least that share of itself, and that many pixels."""
-    counts = tally(seen, bodies).values()
-    return all(visible >= max(share * full, pixels) for visible, full in counts)
+def shows(count: tuple[int, int], share: float, pixels: float = 0) -> bool:
+    """Whether a thing, by its (visible, full) pixels, shows that share of itself and so many pixels."""
+    visible, full = count
+    return visible >= max(share * full, pixels, 1)
 
 
 def tally(seen: Trace, bodies: Sequence[Body]) -> dict[int, tuple[int, int]]:

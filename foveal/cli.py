@@ -7,7 +7,7 @@ do), 130 interrupted. Commands only say what to do; it is done, and failures are
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -79,6 +79,12 @@ app.add_typer(measures, name="eval")
 def eval_tabletop(
     limit: Annotated[int, typer.Option(min=1, metavar="N", help="Questions to ask.")] = 300,
     seed: Annotated[int, typer.Option(min=0, metavar="S", help="Which scenes are drawn.")] = 0,
+    split: Annotated[
+        Literal["train", "val", "test", "hard"],
+        typer.Option(
+            help="Which scenes to draw from; hard ones are fuller, larger and of kinds never trained on."
+        ),
+    ] = "test",
     tools: Tools = None,
     profile: Profile = None,
     as_json: Json = False,
@@ -88,7 +94,7 @@ def eval_tabletop(
     def job() -> int:
         from foveal.evaluating import tabletop
 
-        return tabletop(limit, seed, profile, tools, as_json)
+        return tabletop(limit, seed, profile, tools, as_json, split)
 
     return job
 

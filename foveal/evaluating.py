@@ -10,16 +10,24 @@ from rich.text import Text
 
 from foveal.evals.report import Report, Scored, Share
 from foveal.evals.runner import evaluate
+from foveal.evals.splits import Split
 from foveal.graphs.agent import Agent, chosen
 from foveal.terminal import own_stdout
 
 
-def tabletop(limit: int, seed: int, profile: str | None, tools: str | None, as_json: bool) -> int:
+def tabletop(
+    limit: int,
+    seed: int,
+    profile: str | None,
+    tools: str | None,
+    as_json: bool,
+    split: Split = "test",
+) -> int:
     """Questions about rendered tables; the report on stdout, progress on stderr if that is a terminal."""
     with own_stdout() as out, Agent(profile, tools=tools) as agent:
         allowed = chosen(tools, agent.profile)
         progress = _Progress(limit, sys.stderr)
-        report = evaluate(agent, limit, seed, tools=allowed, on_progress=progress.show)
+        report = evaluate(agent, limit, seed, split, tools=allowed, on_progress=progress.show)
         progress.end()
         if as_json:
             out.write(report.model_dump_json() + "\n")

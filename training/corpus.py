@@ -37,7 +37,8 @@ from foveal.agent.observations import (
 from foveal.agent.regions import grown
 from foveal.agent.transcript import Acted, Asked, Noted, Observed, numbered
 from foveal.evals.questions import Question
-from foveal.evals.tabletop import SHAPES, Thing
+from foveal.evals.truth import Thing
+from foveal.evals.vocabulary import NAMES, SHAPES, label, parts
 
 TOOLS: tuple[PerceptionKind, ...] = ("look", "detect", "segment", "depth", "read")
 """The perception actions of the embedded model."""
@@ -97,8 +98,10 @@ class _Player:
         self.world, self.question, self.tools = world, question, tools
         self.found: tuple[Found, ...] = ()
         self.origin: dict[int, Thing | None] = {}
+        target = next((t for t in world.things if t.id in question.targets[:1]), None)
+        self.reads = question.family in READING or bool(target and target.text == question.answer)
         # What was never read is not known: no answer of that kind may be made up.
-        self.answer = "unknown" if question.family in READING else question.answer
+        self.answer = "unknown" if self.reads else question.answer
 
     def play(self) -> list[Acted | Observed | Noted]:
         items: list[Acted | Observed | Noted] = []
@@ -140,7 +143,7 @@ class _Player:
                 seen.append((self._sighted(thing), thing))
         if known and self.world.things and rng.random() < self.world.invented:
             thing = self.world.things[rng.integers(len(self.world.things))]
-            name = known[0] if len(known[0].split()) == 2 and "thing" not in known[0] else None
+            name = known[0] if known[0] in NAMES else None
             seen.append((self._sighted(thing, name), None))
         seen.sort(key=lambda pair: pair[0].box.xyxy[0] + pair[0].box.xyxy[2])
         unknown = tuple(phrase for phrase in phrases if not _known(phrase))
@@ -156,7 +159,7 @@ class _Player:
             self.answer = "yes" if detected.objects else "no"
         return detected
 
-    def _sighted(self, thing: Thing, label: str | None = None) -> Found:
+    def _sighted(self, thing: Thing, name: str | None = None) -> Found:
         jitter = self.world.rng.normal(0, 1.5, 4)
         x0, y0, x1, y1 = (float(v + j) for v, j in zip(thing.box, jitter, strict=True))
         width, height = self.world.size
@@ -164,7 +167,7 @@ class _Player:
         xyxy = (x0, y0, min(max(x1, x0 + 2), float(width)), min(max(y1, y0 + 2), float(height)))
         score = float(np.clip(self.world.rng.beta(8, 2), 0.25, 0.99))
         return Found(
-            label=label or f"{thing.colour} {thing.shape}",
+            label=name or label(thing.colour, thing.shape),
             box=Box(image=IMAGE, xyxy=xyxy),
             score=score,
         )
@@ -196,7 +199,7 @@ class _Player:
         )  # fmt: skip
 
     def _read(self, text: str) -> Recognised:
-        if self.question.family in READING:
+        if self.reads:
             self.answer = text or "no text"
         if not text:
             return Recognised()
@@ -232,6 +235,14 @@ class _Player:
     def read_all(self) -> list[Perception]:
         return [Read()]
 
+    def read_target(self) -> list[Perception]:
+        """Read the thing that is asked about, if it has a text; another one, if it was not found."""
+        if not self.reads:
+            return []
+        wanted = self.question.targets[0]
+        found = [f for f in self.found if (t := self.origin.get(f.index)) and t.id == wanted]
+        return [Read(target=Object(index=f.index)) for f in [*found, *self.found][:1]]
+
     def depth(self) -> list[Perception]:
         if len(self.found) < 2:
             return []
@@ -244,9 +255,10 @@ class _Player:
 
 
 def fits(thing: Thing, phrase: str) -> bool:
-    """Whether a canonical phrase ("red cube", "cube", "red thing", "thing") names a thing."""
-    *colour, noun = phrase.split()
-    return noun in (thing.shape, "thing") and (not colour or colour == [thing.colour])
+    """Whether a thing's label fits a canonical phrase ("red cube", "cube", "red thing", "thing")."""
+    colour, noun = parts(phrase)
+    said, _ = parts(label(thing.colour, thing.shape))
+    return noun in (thing.shape, "thing") and colour in (None, said)
 
 
 def _known(phrase: str) -> bool:
@@ -258,10 +270,20 @@ _PLANS: dict[str, tuple[Callable[[_Player], list[Perception]], ...]] = {
     "exist": (_Player.detect,),
     "colour": (_Player.detect, _Player.look),
     "shape": (_Player.detect, _Player.look),
+    "material": (_Player.detect, _Player.look),
+    "texture": (_Player.detect, _Player.look),
     "read": (_Player.detect, _Player.read_found),
     "nearer": (_Player.detect, _Player.depth),
     "side": (_Player.detect,),
+    "above": (_Player.detect,),
     "larger": (_Player.detect, _Player.segment),
+    "size": (_Player.detect, _Player.depth, _Player.segment),
+    "more": (_Player.detect,),
+    "same": (_Player.detect,),
+    "hop": (_Player.detect, _Player.read_target),
+    "symbol": (_Player.detect, _Player.look),
+    "dial": (_Player.detect, _Player.look),
+    "tiny": (_Player.detect, _Player.look),
     "unheard": (_Player.detect,),
     "reading": (_Player.read_all,),
     "open": (),

@@ -78,7 +78,10 @@ class DepthEstimation:
         torch.nn.init.constant_(self.model.head.conv3.bias, 0.6)
         self.mean, self.std = (torch.tensor(CONFIG[key])[:, None, None] for key in ("mean", "std"))
         shapes = np.round((scenes.content[:, 2:] - scenes.content[:, :2]) * SIZE).astype(int)
-        self.groups = [np.flatnonzero((shapes == s).all(axis=1)) for s in np.unique(shapes, axis=0)]
+        # Drawings have no depth to learn.
+        shapes[scenes.flat] = -1
+        kinds = np.unique(shapes[~scenes.flat], axis=0)
+        self.groups = [np.flatnonzero((shapes == kind).all(axis=1)) for kind in kinds]
 
     def loss(self, step: int, progress: float) -> tuple[Tensor, Numbers]:
         images, inverse, weights = self.batch(step)

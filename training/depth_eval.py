@@ -5,11 +5,13 @@ from pathlib import Path
 
 from foveal.agent.actions import Depth, Object
 from foveal.agent.observations import Box, Ranged
-from foveal.evals.tabletop import Scene, Split, scene
+from foveal.evals.splits import Split, is_drawing, size_of
+from foveal.evals.tabletop import scene
+from foveal.evals.truth import Scene
+from foveal.evals.vocabulary import label
 from foveal.tools.base import Mark, Request
 from foveal.tools.depth import DepthEstimator
 from foveal.training.loop import Numbers, average_of
-from foveal.training.scenes import SIZES
 
 APART = 1.12
 """Pairs whose depths differ by less than this factor are not asked about."""
@@ -19,7 +21,7 @@ def evaluate(folder: Path, scenes: int = 200, split: Split = "val") -> Numbers:
     """Share of pairs in the right order, of pairs at least APART, and of all."""
     specialist = DepthEstimator.from_folder(folder)
     far, every = [], []
-    for number in range(scenes):
+    for number in (n for n in range(scenes) if not is_drawing(n)):
         for ratio, right in _pairs(specialist, number, split):
             every.append(right)
             if ratio >= APART:
@@ -34,7 +36,7 @@ def evaluate(folder: Path, scenes: int = 200, split: Split = "val") -> Numbers:
 
 def _pairs(specialist: DepthEstimator, number: int, split: Split) -> list[tuple[float, bool]]:
     """For each pair of things: how many times farther one is, and whether the order came out right."""
-    world = scene(number, split, SIZES[number % len(SIZES)])
+    world = scene(number, split, size_of(number, split))
     found = _depths(specialist, world, f"{split} {number}")
     truth = {thing.id: thing.depth for thing in world.things}
     return [
@@ -49,7 +51,7 @@ def _pairs(specialist: DepthEstimator, number: int, split: Split) -> list[tuple[
 def _depths(specialist: DepthEstimator, world: Scene, image: str) -> dict[int, float]:
     """What the specialist says of the true boxes, by id; eight targets a request."""
     marks = [
-        Mark(Box(image=image, xyxy=t.box), t.id, f"{t.colour} {t.shape}") for t in world.things
+        Mark(Box(image=image, xyxy=t.box), t.id, label(t.colour, t.shape)) for t in world.things
     ]
     found: dict[int, float] = {}
     for start in range(0, len(marks), 8):

@@ -1,4 +1,4 @@
-"""The detector: an ultralytics YOLO of 2.6 M parameters that names colour and shape of every thing on a table.
+"""The detector: an ultralytics YOLO of 2.6 M parameters that names every thing on a table or in a drawing.
 
 The network, the loss and the assignment of boxes are ultralytics' own (YOLO11; task-aligned
 assignment, Feng et al., 2021); the loop is ours, because it must fit a clock. Pictures are smaller in

@@ -10,11 +10,13 @@ import torch
 from numpy.typing import NDArray
 
 from foveal.agent.weights import load_config, load_into
-from foveal.evals.tabletop import Split, scene
+from foveal.evals.splits import Split, size_of
+from foveal.evals.tabletop import scene
+from foveal.evals.vocabulary import label
 from foveal.tools.builders import build_detector
 from foveal.tools.quiet import import_ultralytics
 from foveal.training.loop import Numbers
-from foveal.training.scenes import NAMES, SIZES, letterbox
+from foveal.training.scenes import NAMES, letterbox
 
 Floats = NDArray[np.float64]
 
@@ -41,8 +43,8 @@ def evaluate(folder: Path, scenes: int = 200, split: Split = "val") -> Numbers:
 def run(model: Any, settings: dict[str, Any], scenes: int, split: Split) -> Iterator[Found]:
     """Detect in the first scenes of a split, keeping everything above a very low score."""
     for number in range(scenes):
-        world = scene(number, split, SIZES[number % len(SIZES)])
-        truth = [[*t.box, NAMES.index(f"{t.colour} {t.shape}")] for t in world.things]
+        world = scene(number, split, size_of(number, split))
+        truth = [[*t.box, NAMES.index(label(t.colour, t.shape))] for t in world.things]
         yield Found(detect(model, world.image, settings, 0.01), np.array(truth, dtype=np.float64))
 
 

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.evals.tabletop import SHAPES
-from foveal.training.scenes import SIDE, Scenes
+from foveal.training.scenes import Scenes
 from foveal.training.sizes import PIXELS
 from foveal.training.tower import CELL
 
 Window = tuple[int, int, int, int]
-"""Left, top, right, bottom in pixels of a cached (letterboxed) scene."""
+"""Left, top, right, bottom in pixels of a cached picture."""
 
 FINE = 6
 """Places on a side of a cell at which it is looked up what is there."""
@@ -41,9 +40,9 @@ def grid_of(width: int, height: int) -> tuple[int, int]:
 
 
 def content(scenes: Scenes, number: int) -> Window:
-    """The part of a cached scene that is picture."""
-    x0, y0, x1, y1 = (round(float(v) * SIDE) for v in scenes.content[number])
-    return x0, y0, x1, y1
+    """All of a cached picture."""
+    width, height = (int(v) for v in scenes.sizes[number])
+    return 0, 0, width, height
 
 
 def picture(image: NDArray[np.uint8], window: Window, grid: tuple[int, int]) -> NDArray[np.uint8]:
@@ -62,16 +61,16 @@ def labels(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Colour and shape of the thing that fills most of each cell, if any fills a fifth: two (cells,) arrays."""
     x0, y0, x1, y1 = window
-    rows, columns = grid
-    ys, xs = _middles(y0, y1, rows * FINE), _middles(x0, x1, columns * FINE)
-    seen = np.asarray(scenes.instances[number])[ys[:, None], xs[None]]
-    cells = seen.reshape(rows, FINE, columns, FINE).transpose(0, 2, 1, 3).reshape(-1, FINE**2)
+    high, wide = grid
+    ys, xs = _middles(y0, y1, high * FINE), _middles(x0, x1, wide * FINE)
+    seen = np.asarray(scenes.masks[number])[ys[:, None], xs[None]]
+    cells = seen.reshape(high, FINE, wide, FINE).transpose(0, 2, 1, 3).reshape(-1, FINE**2)
     counts = np.stack([(cells == j + 1).sum(1) for j in range(scenes.things.shape[1])], axis=1)
-    thing = scenes.things["name"][number][counts.argmax(1)].astype(np.int64)
-    names = np.where(counts.max(1) >= FINE**2 / 5, thing, -1)
+    fills, most = counts.max(1) >= FINE**2 / 5, counts.argmax(1)
+    rows = scenes.things[number]
     return (
-        np.where(names >= 0, names // len(SHAPES) + 1, 0),
-        np.where(names >= 0, names % len(SHAPES) + 1, 0),
+        np.where(fills, rows["colour"][most].astype(np.int64) + 1, 0),
+        np.where(fills, rows["shape"][most].astype(np.int64) + 1, 0),
     )
 
 
@@ -85,7 +84,7 @@ def close_up(scenes: Scenes, number: int, rng: np.random.Generator) -> Window:
     """A window around one thing, a little larger than it, as a look shows it."""
     things = scenes.things[number]
     thing = things[rng.integers((things["name"] >= 0).sum())]
-    x0, y0, x1, y1 = (float(v) for v in thing["box"])
+    x0, y0, x1, y1 = (float(v) for v in thing["xyxy"])
     left, top, right, bottom = content(scenes, number)
     half_width = max((x1 - x0) * rng.uniform(0.6, 0.9), 12)
     half_height = max((y1 - y0) * rng.uniform(0.6, 0.9), 12)
@@ -117,7 +116,7 @@ def _gathered(
     grid: tuple[int, int],
     rng: np.random.Generator,
 ) -> Glimpses:
-    images = np.stack([picture(scenes.images[n], w, grid) for n, w in chosen])
+    images = np.stack([picture(scenes.pictures[n], w, grid) for n, w in chosen])
     pairs = [labels(scenes, n, w, grid) for n, w in chosen]
     colours, shapes = (np.stack(column) for column in zip(*pairs, strict=True))
     if rng.random() < 0.5:  # mirrored

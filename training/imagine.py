@@ -7,14 +7,29 @@ import string
 
 import numpy as np
 
+from foveal.evals.palette import COLOURS
+from foveal.evals.questions import FAMILIES as ALL
 from foveal.evals.questions import Question, questions
-from foveal.evals.tabletop import COLOURS, SHAPES, Scene, Thing
+from foveal.evals.truth import Scene, Thing
+from foveal.evals.vocabulary import (
+    BOARDS,
+    HELD_OUT,
+    HOURS,
+    MATERIALS,
+    SOLIDS,
+    SYMBOLS,
+    TEXTURES,
+    TRINKETS,
+)
 from foveal.evals.words import sign_text
 from foveal.training import nouns
 
 SIZES = ((512, 512), (640, 480), (480, 640), (384, 512), (800, 600), (810, 1080))
-FAMILIES = ("count", "exist", "colour", "shape", "read", *("nearer", "side", "larger") * 3)
+FAMILIES = (*ALL, *("nearer", "side", "above", "larger", "size", "more", "same", "hop") * 2)
 """Families to draw from; comparisons, which are learnt last, come more often."""
+
+NOUNS = (*SOLIDS * 2, *BOARDS, "sign", *TRINKETS)
+"""What imagined things are, each as often as it stands here."""
 
 
 def imagined(rng: np.random.Generator) -> Scene:
@@ -28,23 +43,36 @@ def imagined(rng: np.random.Generator) -> Scene:
 
 
 def _thing(number: int, width: int, height: int, rng: np.random.Generator) -> Thing:
-    shape = SHAPES[rng.integers(len(SHAPES))]
-    side = rng.uniform(0.04, 0.25) * min(width, height)
+    colour, shape = _kind(rng)
+    share = rng.uniform(0.016, 0.026) if shape in TRINKETS else rng.uniform(0.04, 0.25)
+    side = share * min(width, height)
     w, h = side * rng.uniform(0.7, 1.4), side * rng.uniform(0.7, 1.4)
     x, y = rng.uniform(0, width - w), rng.uniform(0, height - h)
-    area = int(w * h * rng.uniform(0.4, 0.9))
-    depth = float(rng.uniform(2, 9))
+    area = max(1, int(w * h * rng.uniform(0.4, 0.9)))
+    depth = float(rng.uniform(0.6, 2.4))
+    plain = shape in BOARDS
     return Thing(
-        number, shape, COLOURS[rng.integers(len(COLOURS))],
-        (int(x), int(y), int(x + w) + 1, int(y + h) + 1), area, area, depth, depth,
-        sign_text(rng) if shape == "sign" else None,
+        number, shape, colour, (int(x), int(y), int(x + w) + 1, int(y + h) + 1), area, area, depth, depth,
+        text=sign_text(rng) if shape == "sign" else None,
+        material=str(rng.choice(MATERIALS)) if shape in SOLIDS else "matte",
+        texture="plain" if plain else str(rng.choice(TEXTURES)),
+        size=float(np.sqrt(area) * depth / min(width, height)),
+        symbol=str(rng.choice(SYMBOLS)) if shape == "card" else None,
+        hour=int(rng.choice(HOURS)) if shape == "dial" else None,
     )  # fmt: skip
+
+
+def _kind(rng: np.random.Generator) -> tuple[str, str]:
+    while True:
+        kind = COLOURS[rng.integers(len(COLOURS))], NOUNS[rng.integers(len(NOUNS))]
+        if kind not in HELD_OUT:
+            return kind
 
 
 def ask(scene: Scene, rng: np.random.Generator) -> Question | None:
     """One question about the scene: a family is drawn first, so that none depends on how often scenes allow it."""
     family = FAMILIES[rng.integers(len(FAMILIES))]
-    fitting = [q for q in questions(scene, rng) if q.family == family]
+    fitting = questions(scene, rng, family)
     return fitting[rng.integers(len(fitting))] if fitting else None
 
 

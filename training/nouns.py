@@ -7,7 +7,7 @@ _NOUNS = (
     "shirt jacket hat shoe bag backpack umbrella tie coat dress glass bottle cup plate bowl fork knife spoon "
     "chair couch bed desk sofa shelf cupboard fridge oven sink toilet mirror picture poster banner board "
     "screen phone laptop keyboard mouse camera book page paper label box package letter envelope ticket menu "
-    "receipt invoice form chart graph map flag badge card coin stamp licence plate number plate name tag tree "
+    "receipt invoice form chart graph map flag badge coin stamp licence plate number plate name tag tree "
     "flower plant grass leaf rock mountain river lake sea beach sky cloud sun moon star snow fire apple banana "
     "orange fruit cake pizza sandwich egg bread cheese meat carrot tomato potato salad soup coffee tea juice "
     "guitar piano drum violin ball bat glove racket kite ski skateboard surfboard toy doll robot truck engine "

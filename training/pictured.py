@@ -14,15 +14,15 @@ from tokenizers import Tokenizer
 from foveal.agent.actions import PerceptionKind
 from foveal.agent.observations import View
 from foveal.evals.questions import Question
-from foveal.evals.tabletop import Scene, Thing
-from foveal.evals.words import sign_text
+from foveal.evals.truth import Scene, Thing
 from foveal.training.corpus import World, dialogue
 from foveal.training.encode import Sequence, encode
 from foveal.training.glimpses import Window, content, grid_of, picture
 from foveal.training.imagine import ask, outside
 from foveal.training.packing import Packed, Row, stack
 from foveal.training.policy import allowed
-from foveal.training.scenes import NAMES, SIZES, Scenes
+from foveal.training.rows import things
+from foveal.training.scenes import Scenes
 from foveal.training.tokenizer import number
 from foveal.training.tower import CELL, tokens
 
@@ -39,26 +39,13 @@ class Illustrated:
     """One per run of visual tokens, in reading order over the rows; sides are multiples of 28 pixels."""
 
 
-def remembered(scenes: Scenes, number: int, rng: np.random.Generator) -> Scene:
-    """A cached scene's things in the pixels it was rendered at. What its signs say is made up."""
-    width, height = SIZES[number % len(SIZES)]
-    x0, y0, x1, y1 = content(scenes, number)
-    scale = np.array([width / (x1 - x0), height / (y1 - y0)] * 2)
-    things: list[Thing] = []
-    for row in scenes.things[number]:
-        if row["name"] < 0:
-            continue
-        colour, shape = NAMES[row["name"]].split()
-        box = (row["box"] - np.array([x0, y0, x0, y0])) * scale
-        corners = (int(box[0]), int(box[1]), int(box[2]) + 1, int(box[3]) + 1)
-        text = sign_text(rng) if shape == "sign" else None
-        depth, visible = float(row["depth"]), int(row["visible"])
-        things.append(
-            Thing(len(things) + 1, shape, colour, corners, visible, visible, depth, depth, text)
-        )
+def remembered(scenes: Scenes, number: int) -> Scene:
+    """All that is known about a cached scene, but for its pixels."""
+    width, height = content(scenes, number)[2:]
     blank = np.broadcast_to(np.uint8(0), (height, width, 3))
-    flat = np.broadcast_to(np.int16(0), (height, width))
-    return Scene(blank, flat, np.broadcast_to(np.float32(0), (height, width)), tuple(things))
+    nobody = np.broadcast_to(np.int16(0), (height, width))
+    depth = np.broadcast_to(np.float32(0), (height, width))
+    return Scene(blank, nobody, depth, things(scenes.things[number]), bool(scenes.flat[number]))
 
 
 def strange(rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -94,8 +81,8 @@ class Composer:
         if self.rng.random() < 0.12:
             return self._odd(tools)
         number = int(self.rng.integers(len(self.scenes)))
-        scene = remembered(self.scenes, number, self.rng)
-        show = partial(self._shown, number, scene)
+        scene = remembered(self.scenes, number)
+        show = partial(self._shown, self.scenes.pictures[number])
         row, shown = Row(), []
         for _ in range(12):
             question, text = self._question(scene)
@@ -139,17 +126,11 @@ class Composer:
         )
 
     def _shown(
-        self, number: int, scene: Scene, view: View, grid: tuple[int, int]
+        self, image: NDArray[np.uint8], view: View, grid: tuple[int, int]
     ) -> NDArray[np.uint8]:
-        left, top, right, bottom = content(self.scenes, number)
-        width, height = _size(scene)
-        x, y = (right - left) / width, (bottom - top) / height
-        x0, y0, x1, y1 = view.pixels.xyxy
-        window: Window = (
-            int(left + x0 * x), int(top + y0 * y),
-            max(int(left + x1 * x), int(left + x0 * x) + 4), max(int(top + y1 * y), int(top + y0 * y) + 4),
-        )  # fmt: skip
-        return picture(self.scenes.images[number], window, grid)
+        x0, y0, x1, y1 = (int(v) for v in view.pixels.xyxy)
+        window: Window = (x0, y0, max(x1, x0 + 4), max(y1, y0 + 4))
+        return picture(image, window, grid)
 
 
 def features(tower: Any, pictures: tuple[NDArray[np.uint8], ...]) -> torch.Tensor:

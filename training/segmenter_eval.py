@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from foveal.agent.actions import Detect, Object, Segment
 from foveal.agent.errors import SpecialistError
 from foveal.agent.observations import Box, Detected, Segmented
-from foveal.evals.tabletop import Scene, Split, scene
+from foveal.evals.splits import Split, size_of
+from foveal.evals.tabletop import scene
+from foveal.evals.truth import Scene
 from foveal.tools.base import Mark, Request
 from foveal.tools.detector import Detector
 from foveal.tools.segmenter import Segmenter
 from foveal.training.detector_eval import overlap
 from foveal.training.loop import Numbers, average_of
-from foveal.training.scenes import SIZES
 
 LARGER = 1.4
 """Pairs whose visible areas differ by less than this factor are not asked about."""
@@ -37,7 +38,7 @@ def evaluate(
     overlaps: list[float] = []
     larger: list[bool] = []
     for number in range(scenes):
-        world, image = scene(number, split, SIZES[number % len(SIZES)]), f"{split} {number}"
+        world, image = scene(number, split, size_of(number, split)), f"{split} {number}"
         boxes = found_boxes(finder, world, image) if finder else _shaken(world, number)
         areas: dict[int, int] = {}
         for thing, mask in _masks(specialist, world, image, boxes):
