@@ -29,7 +29,7 @@ def drawing(size: Size, rng: np.random.Generator, level: Level) -> Scene:
 
     Raises RuntimeError where so many do not fit.
     """
-    for _ in range(100):
+    for _ in range(60):
         image, background = _backdrop(size, rng)
         figures = _figures(size, rng, level, background)
         instances, full = _painted(image, figures, rng)
@@ -87,7 +87,9 @@ def _figures(
     kinds = _kinds(wanted, rng, level.held_out, background)
     placed: list[Placed] = []
     masks: list[Bools] = []
-    for colour, shape in kinds:
+    for number, (colour, shape) in enumerate(kinds):
+        if len(placed) + wanted - number < level.things[0]:
+            break  # too many found no place
         for _ in range(30):
             corners = _corners(shape, size, rng, level)
             mask = _mask(corners, size)

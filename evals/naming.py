@@ -54,10 +54,11 @@ def exist(scene: Scene, rng: np.random.Generator) -> list[Question]:
 def more(scene: Scene, rng: np.random.Generator) -> list[Question]:
     """Whether one kind outnumbers another, one question of each answer."""
     answers: dict[str, list[tuple[str, str, bool]]] = {"yes": [], "no": []}
-    for a, b in permutations(present(scene), 2):
-        if _kind(a) != _kind(b) or set(called(scene, a)) & set(called(scene, b)):
+    fitting = {phrase: called(scene, phrase) for phrase in present(scene)}
+    for a, b in permutations(fitting, 2):
+        if _kind(a) != _kind(b) or set(fitting[a]) & set(fitting[b]):
             continue
-        difference = len(called(scene, a)) - len(called(scene, b))
+        difference = len(fitting[a]) - len(fitting[b])
         for fewer in (False, True):
             answers["yes" if (difference < 0 if fewer else difference > 0) else "no"].append(
                 (a, b, fewer)
@@ -69,7 +70,7 @@ def more(scene: Scene, rng: np.random.Generator) -> list[Question]:
         a, b, fewer = pick(options, rng)
         templates = phrasings.FEWER if fewer else phrasings.MORE
         text = word(templates, rng, many=plural(a), few=plural(b))
-        targets = (*called(scene, a), *called(scene, b))
+        targets = (*fitting[a], *fitting[b])
         made.append(Question("more", text, answer, targets, (a, b)))
     return some(made, 2, rng)
 

@@ -97,7 +97,7 @@ _BEYOND = (
     "How heavy is the {noun}?",
     "Who made the {noun}?",
     "What is inside the {noun}?",
-    "How old is the {noun}?",
+    "How long did it take to make the {noun}?",
     "How much does the {noun} cost?",
     "Does the {noun} float on water?",
     "What would happen if I dropped the {noun}?",

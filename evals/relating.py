@@ -20,7 +20,7 @@ AXES = {"left": (0, -1), "right": (0, 1), "above": (1, -1), "below": (1, 1)}
 
 def same(scene: Scene, rng: np.random.Generator) -> list[Question]:
     """The one other thing with the colour or the shape of a thing."""
-    options = []
+    options, alone = [], named(scene)
     for thing in scene.things:
         if thing.shape in TRINKETS:
             continue
@@ -34,7 +34,7 @@ def same(scene: Scene, rng: np.random.Generator) -> list[Question]:
             if (
                 reference
                 and len(others) == 1
-                and others[0] in named(scene)
+                and others[0] in alone
                 and others[0].shape not in TRINKETS
             ):
                 options.append((reference, templates, others[0], thing))
@@ -81,11 +81,12 @@ def _partners(scene: Scene) -> Iterator[tuple[Thing, Thing, str]]:
     groups: dict[str, list[Thing]] = {}
     for thing in scene.things:
         groups.setdefault(thing.shape, []).append(thing)
+    alone = named(scene)
     for shape, group in groups.items():
         if len(group) < 2 or shape not in (*SOLIDS, "sign"):
             continue
         colours = [thing.colour for thing in group]
-        for reference in named(scene):
+        for reference in alone:
             if reference.shape == shape:
                 continue
             for where in AXES:

@@ -74,7 +74,7 @@ def _bolt() -> Outline:
 
 _OUTLINES: dict[str, Callable[[], Outline]] = {
     "circle": lambda: _arc(0, 360),
-    "square": lambda: _points((-0.86, -0.86), (0.86, -0.86), (0.86, 0.86), (-0.86, 0.86)),
+    "square": lambda: _points((-0.78, -0.78), (0.78, -0.78), (0.78, 0.78), (-0.78, 0.78)),
     "triangle": lambda: _points((0, -0.95), (1, 0.8), (-1, 0.8)),
     "star": _star,
     "heart": _heart,

@@ -12,9 +12,12 @@ from foveal.evals import runner
 from foveal.evals.questions import FAMILIES
 from foveal.evals.report import Scored
 from foveal.evals.runner import drawn, evaluate
+from foveal.evals.splits import size_of
 from foveal.evals.tabletop import scene
 from foveal.graphs.budgets import Spent
 from foveal.graphs.result import Result
+
+COUNT = len(FAMILIES)
 
 
 class Oracle:
@@ -36,7 +39,7 @@ class Oracle:
 @pytest.fixture(autouse=True)
 def small_scenes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Scenes that are drawn quickly."""
-    monkeypatch.setattr(runner, "scene", lambda number, split: scene(number, split, (256, 256)))
+    monkeypatch.setattr(runner, "scene", lambda number, split, _: scene(number, split, (256, 256)))
 
 
 def taken(source: Iterator[Any], count: int) -> list[Any]:
@@ -44,7 +47,7 @@ def taken(source: Iterator[Any], count: int) -> list[Any]:
 
 
 def test_families_come_in_turn_and_scenes_once() -> None:
-    rows = taken(drawn(3), 16)
+    rows = taken(drawn(3), 2 * len(FAMILIES))
     assert [question.family for _, _, question in rows] == [*FAMILIES, *FAMILIES]
     numbers = [number for number, _, _ in rows]
     assert numbers == sorted(set(numbers))
@@ -57,13 +60,31 @@ def test_a_seed_gives_the_same_questions_again_and_others_differ() -> None:
 
 
 def test_an_oracle_is_always_right() -> None:
-    truths = {question.text: question.answer for _, _, question in taken(drawn(0), 8)}
-    report = evaluate(Oracle(lambda text: truths[text].upper()), 8)
-    assert (report.n, report.right, report.accuracy) == (8, 8, 1.0)
-    assert report.interval[0] == pytest.approx(0.6756, abs=1e-4)
+    truths = {question.text: question.answer for _, _, question in taken(drawn(0), COUNT)}
+    report = evaluate(Oracle(lambda text: truths[text].upper()), COUNT)
+    assert (report.n, report.right, report.accuracy) == (COUNT, COUNT, 1.0)
+    assert report.interval[0] == pytest.approx(0.8241, abs=1e-4)
     assert set(report.families) == set(FAMILIES)
-    assert (report.mean_hops, report.mean_actions, report.ended_by) == (1.0, 2.0, {"answer": 8})
+    assert (report.mean_hops, report.mean_actions, report.ended_by) == (1.0, 2.0, {"answer": COUNT})
     assert (report.setting.profile, report.setting.tools) == ("oracle", ("detect",))
+
+
+def test_scenes_are_drawn_at_their_own_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[tuple[int, int]] = []
+
+    def noted(number: int, split: Any, size: tuple[int, int]) -> Any:
+        sizes.append(size)
+        return scene(number, split, (256, 256))
+
+    monkeypatch.setattr(runner, "scene", noted)
+    rows = taken(drawn(0, "val"), 6)
+    assert sizes[: rows[0][0] + 1] == [size_of(n, "val") for n in range(rows[0][0] + 1)]
+    assert len(set(sizes)) > 1
+
+
+def test_the_split_is_told_in_the_report() -> None:
+    report = evaluate(Oracle(lambda text: ""), 2, split="val")
+    assert report.setting.split == "val"
 
 
 def test_silence_is_no_answer_and_not_right() -> None:
@@ -73,7 +94,7 @@ def test_silence_is_no_answer_and_not_right() -> None:
 
 def test_the_majority_answers_each_family_with_its_most_frequent_truth() -> None:
     seen: list[Scored] = []
-    report = evaluate(Oracle(lambda text: "yes"), 32, on_progress=seen.append)
+    report = evaluate(Oracle(lambda text: "yes"), 2 * COUNT, on_progress=seen.append)
     for family, share in report.families.items():
         truths = [row.truth for row in seen if row.family == family]
         assert share.majority == max(map(truths.count, truths)) / len(truths)

@@ -76,3 +76,20 @@ def test_shadow_of_a_box_lies_where_light_is_cut_off() -> None:
     assert dark[table & strip].all()
     assert not dark[table & ((abs(x) > 0.052) | (y > 0.052) | (y < -0.252))].any()
     assert not dark[seen.body == 0].any()
+
+
+def test_a_tilted_board_leans_away_from_its_front() -> None:
+    board = Body(Box(0.1, 0.005, 0.2), (0.3, 0.1, 0.01), 0.4, 1, tilt=0.5)
+    corners = board.corners()
+    top, bottom = corners[corners[:, 2] > 0.1], corners[corners[:, 2] < 0.1]
+    np.testing.assert_allclose(top[:, 2].mean(), 0.01 + 0.2 * np.cos(0.5), atol=1e-9)
+    back = np.array([-np.sin(0.4), np.cos(0.4)])
+    moved = (top.mean(axis=0) - bottom.mean(axis=0))[:2]
+    np.testing.assert_allclose(moved, 0.2 * np.sin(0.5) * back, atol=1e-9)
+
+
+def test_going_into_a_bodys_frame_and_back_changes_nothing() -> None:
+    board = Body(Box(0.1, 0.005, 0.2), (0.0, 0.0, 0.0), 0.7, 1, tilt=0.6)
+    vector = (np.float32(0.3), np.float32(-0.2), np.float32(0.5))
+    back = board.globalise(board.localise(vector, point=False))
+    np.testing.assert_allclose(back, vector, atol=1e-6)

@@ -8,7 +8,8 @@ import pytest
 from foveal.cli import main
 from foveal.evals.questions import FAMILIES
 
-WORDS = ["eval", "tabletop", "--limit", "9", "--seed", "5"]
+COUNT = len(FAMILIES)
+WORDS = ["eval", "tabletop", "--limit", str(COUNT), "--seed", "5"]
 
 
 def test_json_is_one_object_with_the_accuracy(
@@ -17,7 +18,7 @@ def test_json_is_one_object_with_the_accuracy(
     recited("1")
     assert main([*WORDS, "--tools", "none", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert told["accuracy"] == told["right"] / 9
+    assert told["accuracy"] == told["right"] / COUNT
     assert told["setting"] == {
         "task": "tabletop", "split": "test", "seed": 5, "profile": "embedded", "tools": [],
     }  # fmt: skip
@@ -37,7 +38,14 @@ def test_people_get_a_table(
 
 
 @pytest.mark.parametrize(
-    "wrong", [["--limit", "0"], ["--seed", "-1"], ["--tools", "fly"], ["--profile", "tiny"]]
+    "wrong",
+    [
+        ["--split", "dev"],
+        ["--limit", "0"],
+        ["--seed", "-1"],
+        ["--tools", "fly"],
+        ["--profile", "tiny"],
+    ],
 )
 def test_bad_options_get_one_line(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*WORDS, *wrong]) == 2
