@@ -85,6 +85,6 @@ def test_the_smallest_picture_still_shows_every_figure() -> None:
 
 
 def test_too_many_figures_are_refused() -> None:
-    crowd = replace(LEVELS["train"], things=(40, 40))
+    crowd = replace(LEVELS["train"], things=(120, 120))
     with pytest.raises(RuntimeError, match=r"\(64, 64\)"):
         drawing((64, 64), np.random.default_rng(0), crowd)

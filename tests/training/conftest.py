@@ -1,4 +1,4 @@
-"""Six rendered scenes, a small tokenizer, and networks small enough to train for a handful of steps."""
+"""Eight rendered scenes, a small tokenizer, and networks small enough to train for a handful of steps."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from foveal.evals.questions import Question, questions
+from foveal.evals.questions import FAMILIES, Question, questions
 from foveal.training import scenes
 from foveal.training.corpus import TOOLS, Dialogue, World, dialogue
 from foveal.training.imagine import imagined, outside
@@ -18,19 +18,19 @@ Play = Callable[..., Dialogue]
 
 @pytest.fixture(scope="session")
 def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with one shard of six scenes: one of every size."""
+    """A folder with one shard of eight scenes: the last is a drawing."""
     folder = tmp_path_factory.mktemp("scenes")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scenes, "SHARD", 6)
-        scenes.build(folder, 6)
+        patch.setattr(scenes, "SHARD", 8)
+        scenes.build(folder, 8)
     return folder
 
 
 @pytest.fixture
-def six(few: Path, monkeypatch: pytest.MonkeyPatch) -> scenes.Scenes:
+def eight(few: Path, monkeypatch: pytest.MonkeyPatch) -> scenes.Scenes:
     """Those scenes."""
-    monkeypatch.setattr(scenes, "SHARD", 6)
-    return scenes.load(few, 6)
+    monkeypatch.setattr(scenes, "SHARD", 8)
+    return scenes.load(few, 8)
 
 
 @pytest.fixture(scope="session")
@@ -85,7 +85,7 @@ def draw() -> Draw:
             question, text = outside(rng)
             if question.family == family:
                 return World(scene.things, size, rng, text=text, **world), question
-            fitting = [q for q in questions(scene, rng) if q.family == family]
+            fitting = questions(scene, rng, family) if family in FAMILIES else ()
             if fitting:
                 return World(scene.things, size, rng, **world), fitting[rng.integers(len(fitting))]
 

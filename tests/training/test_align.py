@@ -31,10 +31,10 @@ def test_directions_are_of_one_length_and_balanced(words: Dictionary) -> None:
 
 
 def test_the_loss_falls_and_colours_are_told_apart(
-    network: Any, words: Dictionary, six: Scenes
+    network: Any, words: Dictionary, eight: Scenes
 ) -> None:
     tower = network.model.visual
-    batch = next(stream(six, np.random.default_rng(0), 2))
+    batch = next(stream(eight, np.random.default_rng(0), 2))
     optimiser = torch.optim.AdamW(tower.parameters(), lr=4e-3)
     losses, shares = [], []
     for _ in range(40):
@@ -49,9 +49,9 @@ def test_the_loss_falls_and_colours_are_told_apart(
 
 
 def test_a_token_may_say_colour_shape_and_place_at_once(
-    words: Dictionary, six: Scenes, monkeypatch: pytest.MonkeyPatch
+    words: Dictionary, eight: Scenes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    batch = next(stream(six, np.random.default_rng(0), 2))
+    batch = next(stream(eight, np.random.default_rng(0), 2))
     rows, columns = batch.grid
     nothing = torch.zeros(1, words.colours.shape[1])
     place = torch.arange(rows * columns)

@@ -1,5 +1,6 @@
 """Changed pictures keep their truth."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +15,15 @@ from foveal.training.augment import move, recolour
 def test_moved_boxes_still_frame_what_they_framed(
     few: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
-    monkeypatch.setattr(scenes, "SHARD", 6)
-    six = scenes.load(few, 6)
-    names = six.things[0]["name"]
+    monkeypatch.setattr(scenes, "SHARD", 8)
+    eight = scenes.load(few, 8)
+    names = eight.things[0]["name"]
     for index in np.flatnonzero(names >= 0):
-        six.things[0]["name"] = np.where(np.arange(len(names)) == index, names, -1)
+        eight.things[0]["name"] = np.where(np.arange(len(names)) == index, names, -1)
         # White where the thing is, black elsewhere, so that it can be found again after the move.
-        alone = np.where(six.instances[0] == index + 1, np.uint8(255), np.uint8(0))
-        six.images[0] = np.repeat(alone[:, :, None], 3, axis=2)
-        sample = move(six, 0, 320, np.random.default_rng(seed))
+        alone = np.where(eight.instances[0] == index + 1, np.uint8(255), np.uint8(0))
+        painted = replace(eight, images=[np.repeat(alone[:, :, None], 3, axis=2)])
+        sample = move(painted, 0, 320, np.random.default_rng(seed))
         for box, name in zip(sample.boxes, sample.names, strict=True):
             ys, xs = np.nonzero(sample.image[:, :, 0] > 127)
             around = np.array([xs.min(), ys.min(), xs.max() + 1, ys.max() + 1])

@@ -21,6 +21,7 @@ from foveal.agent.transcript import Acted, Asked, Noted, Observed, found_objects
 from foveal.evals.questions import FAMILIES as ASKED
 from foveal.evals.questions import matches
 from foveal.evals.tabletop import COLOURS, SHAPES, Thing
+from foveal.evals.vocabulary import TRINKETS, label
 from foveal.tools.base import Mark, Request
 from foveal.tools.encoder import seen
 from foveal.tools.phrases import match
@@ -38,6 +39,16 @@ PLANS: dict[str, list[set[str]]] = {
     "nearer": [{"detect"}, {"depth"}],
     "side": [{"detect"}],
     "larger": [{"detect"}, {"segment"}],
+    "material": [{"detect"}, {"look"}],
+    "texture": [{"detect"}, {"look"}],
+    "above": [{"detect"}],
+    "size": [{"detect"}, {"depth"}, {"segment"}],
+    "more": [{"detect"}],
+    "same": [{"detect"}],
+    "hop": [{"detect"}, {"read"}],
+    "symbol": [{"detect"}, {"look"}],
+    "dial": [{"detect"}, {"look"}],
+    "tiny": [{"detect"}, {"look"}],
     "reading": [{"read"}],
     "unheard": [{"detect"}],
     "open": [],
@@ -100,7 +111,9 @@ def test_every_family_has_a_plan_and_follows_it(play: Any, family: str) -> None:
     for seed in range(12):
         run = play(family, seed, **SURE)
         plan = PLANS[family]
-        assert turns(run) == (plan if finished(run) else plan[: len(turns(run))])
+        # What a hop leads to is read only where it is a sign.
+        whole = finished(run) and (family != "hop" or len(turns(run)) == len(plan))
+        assert turns(run) == (plan if whole else plan[: len(turns(run))])
         assert run.asked.tools == tools_in_order(TOOLS)
 
 
@@ -170,7 +183,7 @@ def test_comparisons_agree_with_what_was_measured(draw: Any, seed: int) -> None:
         ends = {order[0], order[-1]}
         if answer(run) in ("left", "right"):
             assert answer(run) == ("left" if order[0] == question.phrases[0] else "right")
-        elif finished(run):
+        elif finished(run) and answer(run) not in ("yes", "no"):
             assert answer(run) in ends
             assert ends == set(question.phrases)
 
@@ -245,8 +258,9 @@ def test_phrases_mean_what_they_mean_elsewhere(phrase: str) -> None:
     for colour in COLOURS:
         for shape in SHAPES:
             thing = red_cube(colour, shape)
-            assert fits(thing, phrase) == matches(thing, phrase)
-            assert fits(thing, phrase) == (NAMES.index(f"{colour} {shape}") in served)
+            assert fits(thing, phrase) == (NAMES.index(label(colour, shape)) in served)
+            if shape not in TRINKETS or phrase.split()[0] not in COLOURS:
+                assert fits(thing, phrase) == matches(thing, phrase)
 
 
 @pytest.mark.parametrize("seed", range(30))

@@ -24,10 +24,14 @@ def one_scene(instances: NDArray[np.uint8], *names: str) -> Scenes:
     things = np.zeros((1, MOST_THINGS), THING)
     things["name"] = -1
     for j, name in enumerate(names):
+        colour, shape = name.split()
         things["name"][0, j] = NAMES.index(name)
+        things["colour"][0, j], things["shape"][0, j] = COLOURS.index(colour), SHAPES.index(shape)
     image = np.zeros((SIDE, SIDE, 3), np.uint8)
     depth = np.ones((224, 224), np.float16)
-    return Scenes([image], [instances], [depth], things, np.array([[0, 0, 1, 1]], np.float32))
+    whole, sizes = np.array([[0, 0, 1, 1]], np.float32), np.array([[SIDE, SIDE]], np.int32)
+    flat = np.zeros(1, np.bool_)
+    return Scenes([image], [instances], [depth], things, whole, [image], [instances], sizes, flat)
 
 
 def spelled(scenes: Scenes, window: Any, grid: tuple[int, int]) -> list[str]:
@@ -86,28 +90,28 @@ def test_a_picture_has_the_size_of_its_grid(window: tuple[int, int, int, int]) -
     assert picture(image, window, (6, 9)).shape == (6 * CELL, 9 * CELL, 3)
 
 
-def test_close_ups_show_a_thing_inside_the_picture(six: Scenes) -> None:
+def test_close_ups_show_a_thing_inside_the_picture(eight: Scenes) -> None:
     rng = np.random.default_rng(0)
-    for number in range(6):
-        left, top, right, bottom = content(six, number)
+    for number in range(8):
+        left, top, right, bottom = content(eight, number)
         for _ in range(20):
-            x0, y0, x1, y1 = close_up(six, number, rng)
+            x0, y0, x1, y1 = close_up(eight, number, rng)
             assert left <= x0 < x1 <= right
             assert top <= y0 < y1 <= bottom
-            seen = set(np.unique(six.instances[number][y0:y1, x0:x1]))
+            seen = set(np.unique(eight.masks[number][y0:y1, x0:x1]))
             assert seen - {0}
 
 
-def test_batches_say_what_their_pixels_show(six: Scenes) -> None:
+def test_batches_say_what_their_pixels_show(eight: Scenes) -> None:
     """Every thing is painted by its class; mirrored or not, it is where the labels say."""
     painted = []
-    for instances, things in zip(six.instances, six.things, strict=True):
-        colours = np.zeros((SIDE, SIDE, 3), np.uint8)
-        for j, name in enumerate(things["name"]):
-            if name >= 0:
-                colours[instances == j + 1] = (100, 20 * (name // 6), 25 * (name % 6))
+    for mask, things in zip(eight.masks, eight.things, strict=True):
+        colours = np.zeros((*mask.shape, 3), np.uint8)
+        for j, row in enumerate(things):
+            if row["name"] >= 0:
+                colours[mask == j + 1] = (100, 20 * int(row["colour"]), 12 * int(row["shape"]))
         painted.append(colours)
-    scenes = replace(six, images=painted)
+    scenes = replace(eight, pictures=painted)
     whole = 0
     for batch in islice(stream(scenes, np.random.default_rng(0), 2), 30):
         rows, columns = batch.grid
@@ -122,12 +126,12 @@ def test_batches_say_what_their_pixels_show(six: Scenes) -> None:
         mean = pixels.mean(2)[alone]
         gain = mean[:, 0] / 100
         assert (np.rint(mean[:, 1] / gain / 20) + 1 == batch.colours[alone]).all()
-        assert (np.rint(mean[:, 2] / gain / 25) + 1 == batch.shapes[alone]).all()
+        assert (np.rint(mean[:, 2] / gain / 12) + 1 == batch.shapes[alone]).all()
         whole += int(alone.sum())
     assert whole > 50
 
 
-def test_the_same_generator_gives_the_same_batches(six: Scenes) -> None:
-    one, two = (next(stream(six, np.random.default_rng(3), 2)) for _ in range(2))
+def test_the_same_generator_gives_the_same_batches(eight: Scenes) -> None:
+    one, two = (next(stream(eight, np.random.default_rng(3), 2)) for _ in range(2))
     assert np.array_equal(one.images, two.images)
     assert np.array_equal(one.colours, two.colours)

@@ -8,6 +8,7 @@ import pytest
 from foveal.agent.observations import Recognised
 from foveal.agent.transcript import Acted, Observed
 from foveal.evals.questions import FAMILIES as ASKED
+from foveal.evals.vocabulary import HELD_OUT
 from foveal.training.corpus import READING, TOOLS, World, dialogue
 from foveal.training.imagine import FAMILIES, ask, found_text, imagined, outside
 
@@ -25,6 +26,9 @@ def test_things_lie_inside_the_picture(seed: int) -> None:
         assert 0 <= y0 < y1 <= height + 1
         assert 0 < thing.visible <= (x1 - x0) * (y1 - y0)
         assert (thing.text is not None) == (thing.shape == "sign")
+        assert (thing.symbol is not None) == (thing.shape == "card")
+        assert (thing.hour is not None) == (thing.shape == "dial")
+        assert (thing.colour, thing.shape) not in HELD_OUT
 
 
 def test_the_same_seed_imagines_and_asks_the_same() -> None:
@@ -38,9 +42,9 @@ def test_the_same_seed_imagines_and_asks_the_same() -> None:
 
 def test_every_family_is_asked_and_comparisons_most() -> None:
     rng = np.random.default_rng(0)
-    asked = Counter(q.family for _ in range(400) if (q := ask(imagined(rng), rng)))
+    asked = Counter(q.family for _ in range(900) if (q := ask(imagined(rng), rng)))
     assert set(asked) == set(ASKED) == set(FAMILIES)
-    assert min(asked[f] for f in ("nearer", "side", "larger")) > max(asked["count"], asked["read"])
+    assert min(asked[f] for f in ("nearer", "side", "above")) > max(asked["count"], asked["read"])
 
 
 def test_outside_is_answered_by_reading_or_not_at_all() -> None:

@@ -29,7 +29,7 @@ FILES = ("config.json", "model.safetensors", "preprocessor_config.json", "tokeni
 def _tiny(monkeypatch: pytest.MonkeyPatch, tiny: Any, tokenizer: Any) -> None:
     """Six scenes, the small tokenizer and a toy network."""
     toy = tiny(tokenizer).config
-    monkeypatch.setattr(scenes, "SHARD", 6)
+    monkeypatch.setattr(scenes, "SHARD", 8)
     monkeypatch.setattr(model, "build", lambda *_: tokenizer)
     monkeypatch.setattr(model, "config", lambda _: toy)
 

@@ -29,7 +29,7 @@ SMALL: dict[str, Any] = {"count": 6, "warm": 3, "rate": 2e-3}
 @pytest.fixture(autouse=True)
 def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """Six scenes a shard, and networks a fraction of their size."""
-    monkeypatch.setattr(scenes, "SHARD", 6)
+    monkeypatch.setattr(scenes, "SHARD", 8)
     backbone = {**depth.CONFIG["model"]["backbone_config"], "hidden_size": 24}
     model = {**depth.CONFIG["model"], "backbone_config": backbone, "reassemble_hidden_size": 24}
     monkeypatch.setitem(depth.CONFIG, "model", {**model, "neck_hidden_sizes": [8, 8, 8, 8]})
@@ -53,23 +53,23 @@ def learn(task: Any, rate: float, steps: int) -> None:
 
 def test_the_detector_learns(few: Path, tmp_path: Path) -> None:
     options = detector.DetectorOptions(scenes=few, out=tmp_path, batch=4, early_side=320, **SMALL)
-    learn(detector.Detection(options, scenes.load(few, 6)), 1e-3, 12)
+    learn(detector.Detection(options, scenes.load(few, 8)), 1e-3, 12)
 
 
 def test_depth_learns(few: Path, tmp_path: Path) -> None:
     options = depth.DepthOptions(scenes=few, out=tmp_path, batch=2, **SMALL)
-    learn(depth.DepthEstimation(options, scenes.load(few, 6)), 2e-3, 25)
+    learn(depth.DepthEstimation(options, scenes.load(few, 8)), 2e-3, 25)
 
 
 def test_the_segmenter_learns(few: Path, tmp_path: Path) -> None:
     options = segmenter.SegmenterOptions(scenes=few, out=tmp_path, batch=2, **SMALL)
-    learn(segmenter.Segmentation(options, scenes.load(few, 6)), 2e-3, 9)
+    learn(segmenter.Segmentation(options, scenes.load(few, 8)), 2e-3, 9)
 
 
 @pytest.mark.parametrize("points", [0.0, 1.0])
 def test_prompts_lie_on_their_things(few: Path, points: float) -> None:
     options = segmenter.SegmenterOptions(scenes=few, points=points, **SMALL)
-    task = segmenter.Segmentation(options, scenes.load(few, 6))
+    task = segmenter.Segmentation(options, scenes.load(few, 8))
     for row in range(6):
         _, prompts, truth = task._sample(row, np.random.default_rng(row))
         boxed = prompts["boxes"]
@@ -81,7 +81,7 @@ def test_prompts_lie_on_their_things(few: Path, points: float) -> None:
 
 
 def test_a_mirrored_depth_batch_still_fits(few: Path) -> None:
-    task = depth.DepthEstimation(depth.DepthOptions(scenes=few, **SMALL), scenes.load(few, 6))
+    task = depth.DepthEstimation(depth.DepthOptions(scenes=few, **SMALL), scenes.load(few, 8))
     images, inverse, weights = task.batch(1)
     assert images.shape[2:] == inverse.shape[1:] == weights.shape[1:]
     # Things stand before the table: on average they are nearer than the rest.
