@@ -37,8 +37,10 @@ def noisy(picture: Pixels, deviation: float, rng: np.random.Generator) -> Pixels
     height, width = picture.shape[:2]
     rows = (np.arange(height) + int(rng.integers(TILE))) % TILE
     columns = (np.arange(width) + int(rng.integers(TILE))) % TILE
-    grain = np.rint(_tile() * np.float32(deviation)).astype(np.int16)[rows[:, None], columns]
-    return np.asarray(np.clip(picture + grain, 0, 255), dtype=np.uint8)
+    tile = (_tile() * np.int16(round(16 * deviation)) + np.int16(256)) >> 9
+    grain = tile.take(rows, axis=0).take(columns, axis=1)
+    grain += picture
+    return np.asarray(grain.clip(0, 255), dtype=np.uint8)
 
 
 def compressed(picture: Pixels, quality: int) -> Pixels:
@@ -50,6 +52,10 @@ def compressed(picture: Pixels, quality: int) -> Pixels:
 
 
 @functools.cache
-def _tile() -> NDArray[np.float32]:
-    """Noise of unit deviation, drawn once: what must differ from picture to picture is where it starts."""
-    return np.random.default_rng(0).standard_normal((TILE, TILE, 3), dtype=np.float32)
+def _tile() -> NDArray[np.int16]:
+    """Noise of deviation 32, drawn once: what must differ from picture to picture is where it starts.
+
+    Whole numbers, because a picture is noisy in a quarter of the time this way.
+    """
+    noise = np.random.default_rng(0).standard_normal((TILE, TILE, 3), dtype=np.float32)
+    return np.rint(noise * 32).astype(np.int16)

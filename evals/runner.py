@@ -1,6 +1,7 @@
 """Questions about scenes that were never trained on, put to an agent through its public door."""
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count, islice
 from typing import Protocol
@@ -20,6 +21,10 @@ from foveal.tools.images import Source
 
 BLOCK = 1_000_000
 """Scenes set apart for each seed, so that evaluations with different seeds share none."""
+
+
+WAITING = 8
+"""Scenes that are kept for a later turn; drawing one anew costs more than looking through them."""
 
 
 class Answerer(Protocol):
@@ -59,17 +64,33 @@ def evaluate(
 def drawn(seed: int, split: Split = "test") -> Iterator[tuple[int, Scene, Question]]:
     """Scenes with their numbers and one question each, the families in turn.
 
-    A scene that does not allow a question of the family whose turn it is, is left out.
+    A scene that does not allow a question of the family whose turn it is waits for another turn.
     """
     numbers = count(seed * BLOCK)
+    waiting: deque[tuple[int, Scene]] = deque(maxlen=WAITING)
     for turn in count():
         family = FAMILIES[turn % len(FAMILIES)]
-        for number in numbers:
-            table = scene(number, split, size_of(number, split))
-            question = _question(table, family, number)
-            if question is not None:
-                yield number, table, question
-                break
+        yield _next(family, waiting, numbers, split)
+
+
+def _next(
+    family: str, waiting: deque[tuple[int, Scene]], numbers: Iterator[int], split: Split
+) -> tuple[int, Scene, Question]:
+    """The first waiting or new scene that allows a question of the family; others of the new are left waiting."""
+    for number, table in list(waiting):
+        question = _question(table, family, number)
+        if question is not None:
+            kept = [(other, its) for other, its in waiting if other != number]
+            waiting.clear()
+            waiting.extend(kept)
+            return number, table, question
+    for number in numbers:
+        table = scene(number, split, size_of(number, split))
+        question = _question(table, family, number)
+        if question is not None:
+            return number, table, question
+        waiting.append((number, table))
+    raise AssertionError("numbers never end")
 
 
 def _question(table: Scene, family: str, number: int) -> Question | None:

@@ -9,7 +9,7 @@ BOARD = np.repeat(np.repeat(np.indices((16, 20)).sum(axis=0) % 2, 8, axis=0), 8,
 PICTURE = np.stack([BOARD * 200, BOARD * 90 + 40, 220 - BOARD * 180], axis=2).astype(np.uint8)
 
 
-def error(picture: np.ndarray) -> float:  # type: ignore[type-arg]
+def error(picture: np.ndarray) -> float:
     return float(np.abs(picture.astype(float) - PICTURE).mean())
 
 
