@@ -13,7 +13,7 @@ from foveal.evals.geometry import Box, Cone, Cylinder, Pyramid, Solid, Sphere
 from foveal.evals.palette import grey, ink, paint, second, sheet
 from foveal.evals.plans import Plan
 from foveal.evals.render import Coat
-from foveal.evals.splits import Level
+from foveal.evals.splits import LEGIBLE, Level
 from foveal.evals.trace import Body
 
 Place = tuple[float, float, float]
@@ -89,8 +89,11 @@ def board(
 ) -> Parts:
     """A board on a short foot, leaning back, near enough to facing the camera and large enough to make out."""
     face, screen, most = _face(plan, level, rng)
+    if not isinstance(face, Lettering):
+        screen = max(screen, LEGIBLE * 512 / min(camera.width, camera.height))
     pitch = views.pitch(camera)
-    tilt = float(pitch * rng.uniform(0.35, 0.8))
+    # Seen too flatly, a hand seems to point elsewhere.
+    tilt = float(pitch * (rng.uniform(0.35, 0.8) if plan.hour is None else rng.uniform(0.7, 1.0)))
     metres = _metres(screen, place, camera) / np.cos(pitch - tilt) / face.glyph
     half, height = face.width * metres / 2, face.height * metres
     x, y, _ = place
@@ -113,7 +116,7 @@ def _face(plan: Plan, level: Level, rng: np.random.Generator) -> tuple[Face, flo
     if plan.symbol is not None:
         return Card(plan.symbol), float(rng.uniform(*level.symbol)), 24.0
     if plan.hour is not None:
-        return Dial(plan.hour), float(1.2 * rng.uniform(*level.symbol)), 18.0
+        return Dial(plan.hour), float(1.25 * rng.uniform(*level.symbol)), 18.0
     if plan.text is None:
         raise ValueError(f"{plan} has nothing to show on its front; give it a text, symbol or hour")
     larger = LONE.get(len(plan.text), 1.0)

@@ -18,7 +18,7 @@ CURVED = ("sphere", "cylinder", "cone")
 ENOUGH = 0.055
 """Shorter side of a thing whose surface is asked about, as a share of the picture's, at least."""
 
-STRIPES = 18
+STRIPES = 14
 """Pixels that a bead or chip measures, at least, of which the texture is asked."""
 
 
@@ -103,7 +103,8 @@ def tiny(scene: Scene, rng: np.random.Generator) -> list[Question]:
         options: list[tuple[Templates, str]] = [(phrasings.COLOUR, thing.colour)]
         if measure(thing) >= STRIPES:
             options.append((phrasings.TEXTURE, thing.texture))
-        templates, answer = pick(options, rng)
+        # Its colour tints even a few pixels; its texture takes a look.
+        templates, answer = options[-1] if rng.random() < 0.5 else pick(options, rng)
         text = word(templates, rng, one=thing.shape)
         made.append(Question("tiny", text, answer, (thing.id,), (thing.shape,)))
     return made

@@ -38,4 +38,6 @@ def wilson(right: int, of: int) -> tuple[float, float]:
     centre = share + z * z / (2 * of)
     spread = z * math.sqrt(share * (1 - share) / of + z * z / (4 * of * of))
     scale = 1 + z * z / of
-    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
+    # At the ends the sums cancel exactly, but not in floating point.
+    low = 0.0 if right == 0 else (centre - spread) / scale
+    return low, 1.0 if right == of else (centre + spread) / scale

@@ -14,6 +14,9 @@ SPLITS: dict[str, int] = {"train": 1, "val": 2, "test": 3, "hard": 4}
 DRAWN = 8
 """Every eighth scene is a flat drawing instead of a table."""
 
+LEGIBLE = 18
+"""Pixels that a symbol or dial measures at least, in a picture of any size: fewer, and no look could tell it."""
+
 Size = tuple[int, int]
 """Width and height in pixels."""
 
@@ -30,19 +33,19 @@ class Level:
     """Half of a solid's rough width in metres."""
     glyph: tuple[float, float] = (17.0, 30.0)
     """Height of lettering in pixels."""
-    symbol: tuple[float, float] = (24.0, 40.0)
-    """Width of what a card or dial shows, in pixels."""
+    symbol: tuple[float, float] = (12.0, 22.0)
+    """Width of what a card or dial shows, in pixels; never less than LEGIBLE in the picture itself."""
     trinket: tuple[float, float] = (8.5, 13.0)
     """Width of a bead or chip in pixels."""
     figure: tuple[float, float] = (0.09, 0.34)
     """Width of a flat figure as a share of the shorter side."""
     sizes: tuple[Size, ...] = (
         (512, 512),
-        (512, 512),
         (640, 480),
-        (480, 640),
         (768, 576),
+        (576, 768),
         (1024, 768),
+        (1024, 1024),
     )
     """What pictures of tables measure."""
     drawings: tuple[int, int] = (64, 1024)
@@ -59,10 +62,10 @@ LEVELS: dict[str, Level] = {
         held_out=True,
         solids=(0.021, 0.046),
         glyph=(15.0, 20.0),
-        symbol=(20.0, 28.0),
-        trinket=(7.0, 9.5),
+        symbol=(11.0, 16.0),
+        trinket=(7.5, 9.5),
         figure=(0.06, 0.16),
-        sizes=((1024, 1024), (1280, 960), (960, 1280), (1600, 1200), (2048, 1536)),
+        sizes=((1280, 960), (960, 1280), (1280, 1280), (1600, 1200), (2048, 1536)),
         drawings=(512, 2048),
     ),
 }
