@@ -100,14 +100,15 @@ def board(
     facing = float(np.arctan2(camera.eye[1] - y, camera.eye[0] - x)) + np.pi / 2
     yaw = facing + float(np.radians(rng.uniform(-most, most)))
     parts = Parts()
-    # Deep enough that its back edge stays in front of the leaning board's.
-    foot = Box(0.45 * half, 0.022, 0.012)
+    foot = Box(0.45 * half, min(0.022, 0.5 * half), min(0.012, 0.2 * half))
     parts.add(Body(foot, (x, y, 0.0), yaw, owner), Coat((0.30, 0.30, 0.31)))
     coat = Coat(
         paint(plan.colour, rng), face=face, paper=sheet(rng),
         ink=DARK if _sheeted(face) else ink(plan.colour),
     )  # fmt: skip
-    parts.add(Body(Box(half, 0.005, height), (x, y, 0.012), yaw, owner, tilt), coat)
+    parts.add(
+        Body(Box(half, min(0.005, 0.1 * half), height), (x, y, foot.height), yaw, owner, tilt), coat
+    )
     return parts
 
 

@@ -27,6 +27,9 @@ SHOWING = 0.66
 CLEAR = 0.94
 """Share of a board that must show: the rest is less than its margin, so nothing on it is covered."""
 
+LEANING = 0.16
+"""Radians (9 degrees) that a dial may seem to lean: near the edge of a steep view, noon would look like one."""
+
 GRAINS = ("wood", "cloth", "tiles", "stone", "plain", "planks", "weave")
 
 
@@ -83,6 +86,8 @@ def _place(
         disc = (place[0], place[1], max(_reach(body) for body in parts.bodies))
         if not (_clear(disc, table) and _framed(parts.bodies, camera)):
             continue
+        if plan.hour is not None and abs(lean(parts.bodies[-1], camera)) > LEANING:
+            continue
         seen = put(parts.bodies, table.seen, sketch, rays)
         coats = [*table.coats, *parts.coats]
         if _all_show(plan, seen, [*table.bodies, *parts.bodies], least) and legible(seen, coats):
@@ -124,6 +129,13 @@ def legible(seen: Trace, coats: Sequence[Coat]) -> bool:
         if shown < CLEAR * np.count_nonzero(mask):
             return False
     return True
+
+
+def lean(body: Body, camera: Camera) -> float:
+    """How far from upright a board seems to stand in the picture, radians; to the right is positive."""
+    top = body.globalise((0.0, 0.0, body.solid.extent()[2]))
+    low, high = camera.project(np.array([body.at, np.add(body.at, top)]))[:, :2]
+    return float(np.arctan2(high[0] - low[0], low[1] - high[1]))
 
 
 def _reach(body: Body) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from foveal.evals.layout import stage
+from foveal.evals.layout import lean, stage
 from foveal.evals.splits import LEVELS, is_drawing
 from foveal.evals.tabletop import (
     COLOURS,
@@ -173,6 +173,20 @@ def test_things_do_not_stand_in_each_other() -> None:
                 gap = np.hypot(*(a.mean(axis=0) - b.mean(axis=0))[:2])
                 reach = min(np.ptp(a[:, :2], axis=0).max(), np.ptp(b[:, :2], axis=0).max()) / 2
                 assert gap > reach
+
+
+def test_dials_stand_upright_in_the_picture() -> None:
+    """Or else a hand would seem to point at another hour."""
+    rng = np.random.default_rng(5)
+    leans = []
+    for made, plans in (
+        laid for laid in (stage((256, 256), rng, LEVELS["val"], PIXELS) for _ in range(40)) if laid
+    ):
+        boards = {body.owner: body for body in made.bodies}
+        leans += [lean(boards[n], made.camera) for n, plan in enumerate(plans, 1) if plan.hour]
+    assert len(leans) > 8
+    assert np.abs(leans).max() < np.radians(10)
+    assert np.abs(leans).max() > np.radians(1)
 
 
 def test_pairs_held_out_are_seen_in_hard_scenes_only(
