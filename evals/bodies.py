@@ -117,7 +117,7 @@ def _face(plan: Plan, level: Level, rng: np.random.Generator) -> tuple[Face, flo
     if plan.symbol is not None:
         return Card(plan.symbol), float(rng.uniform(*level.symbol)), 24.0
     if plan.hour is not None:
-        return Dial(plan.hour), float(1.25 * rng.uniform(*level.symbol)), 18.0
+        return Dial(plan.hour), float(rng.uniform(*level.symbol)), 18.0
     if plan.text is None:
         raise ValueError(f"{plan} has nothing to show on its front; give it a text, symbol or hour")
     larger = LONE.get(len(plan.text), 1.0)
