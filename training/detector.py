@@ -28,7 +28,7 @@ class DetectorOptions(Options):
     out: Path = Path("runs/detector")
     minutes: Positive = 40.0
     rate: Positive = 2e-3
-    early_side: Annotated[int, Field(gt=0, multiple_of=32)] = 320
+    early_side: Annotated[int, Field(gt=0, multiple_of=32)] = 384
     """Pixels of the letterboxed picture in the first part of the budget; a multiple of 32."""
     early: Share = 0.55
     """How large that part is, 0 to 1."""

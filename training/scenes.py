@@ -28,7 +28,7 @@ from foveal.training.rows import MOST_THINGS, THING, rows
 CACHE = Path(".scenes_cache")
 """Where scenes are kept unless told otherwise; git does not see it."""
 
-SIDE, DEPTH_SIDE, SHARD = 384, 224, 500
+SIDE, DEPTH_SIDE, SHARD = 512, 224, 500
 """Pixels, pixels, scenes per shard."""
 
 QUALITY = 92
