@@ -14,6 +14,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from foveal.agent.dialogue import opening, reply
 from foveal.agent.grammar import PERCEPTION_TOKENS
 from foveal.agent.transcript import Acted
+from foveal.evals.palette import COLOURS
+from foveal.evals.vocabulary import MATERIALS, SHAPES, SYMBOLS, TEXTURES
 from foveal.training.corpus import TOOLS, World, dialogue
 from foveal.training.imagine import ask, imagined
 
@@ -22,11 +24,15 @@ CHAT_TOKENS = (
     "<|vision_pad|>", "<|image_pad|>", "<|video_pad|>",
 )  # fmt: skip
 _TOKEN = re.compile(r"<\|[a-z0-9_]+\|>")
+ATTRIBUTES = (*COLOURS, *SHAPES, *MATERIALS, *TEXTURES, *SYMBOLS)
+"""Each a token of its own, as it begins an answer and within a text: a visual token can then point to it."""
+OFTEN = 300
+"""Times that each is shown beside the dialogues."""
 SYSTEM = "tools: {tools}"
 """The embedded model's system prompt."""
 
 
-def build(folder: Path, seed: int = 0, merges: int = 500, dialogues: int = 3000) -> Tokenizer:
+def build(folder: Path, seed: int = 0, merges: int = 600, dialogues: int = 3000) -> Tokenizer:
     """Train the tokenizer and write it to `folder`/tokenizer.json."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -61,6 +67,8 @@ def number(tokenizer: Tokenizer, token: str) -> int:
 
 def _texts(seed: int, count: int) -> Iterator[str]:
     rng = np.random.default_rng(seed)
+    for word in ATTRIBUTES:
+        yield from (word, f" {word}") * OFTEN
     for _ in range(count):
         scene = imagined(rng)
         question = ask(scene, rng)
