@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from foveal.training.meanings import ATTRIBUTES, CLOSE_UP, DETAIL, FROM_AFAR
 from foveal.training.scenes import Scenes
 from foveal.training.sizes import PIXELS
 from foveal.training.tower import CELL
@@ -19,14 +21,12 @@ FINE = 6
 
 @dataclass(frozen=True)
 class Glimpses:
-    """Pictures of one size with labels per merged cell; 0 stands for nothing."""
+    """Pictures of one size, and what each of their merged cells shows."""
 
     images: NDArray[np.uint8]
     """(pictures, height, width, 3)"""
-    colours: NDArray[np.int64]
-    """(pictures, cells): 1 + index in COLOURS"""
-    shapes: NDArray[np.int64]
-    """(pictures, cells): 1 + index in SHAPES"""
+    said: dict[str, NDArray[np.int64]]
+    """Per attribute (pictures, cells): 1 + the index of the word, 0 for nothing, -1 where it is not to be said."""
     grid: tuple[int, int]
     """Rows and columns of cells."""
 
@@ -58,20 +58,43 @@ def picture(image: NDArray[np.uint8], window: Window, grid: tuple[int, int]) -> 
 
 def labels(
     scenes: Scenes, number: int, window: Window, grid: tuple[int, int]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Colour and shape of the thing that fills most of each cell, if any fills a fifth: two (cells,) arrays."""
+) -> dict[str, NDArray[np.int64]]:
+    """What each cell (cells,) shows: of the thing that fills most of it, if any fills a fifth."""
+    rows = scenes.things[number]
+    which = _filling(scenes, number, window, grid)
+    spoken = words_of(rows, detailed(rows["xyxy"], window, grid))
+    return {
+        name: np.where(which >= 0, said[which], 0 if name in FROM_AFAR else -1)
+        for name, said in spoken.items()
+    }
+
+
+def words_of(rows: NDArray[np.void], detail: NDArray[np.bool_]) -> dict[str, NDArray[np.int64]]:
+    """Per attribute what is said of each thing: 1 + the index of its word; -1 for what does not show."""
+    said = {name: rows[name].astype(np.int64) + (name != "hour") for name in ATTRIBUTES}
+    for name in CLOSE_UP:
+        said[name] = np.where(detail & (said[name] > 0), said[name], -1)
+    return said
+
+
+def detailed(boxes: NDArray[Any], window: Window, grid: tuple[int, int]) -> NDArray[np.bool_]:
+    """Whether each box (N, 4) in pixels of the picture is large enough in the encoded window to show details."""
+    wide, high = grid[1] * CELL / (window[2] - window[0]), grid[0] * CELL / (window[3] - window[1])
+    sides = np.minimum((boxes[:, 2] - boxes[:, 0]) * wide, (boxes[:, 3] - boxes[:, 1]) * high)
+    return np.asarray(sides >= DETAIL)
+
+
+def _filling(
+    scenes: Scenes, number: int, window: Window, grid: tuple[int, int]
+) -> NDArray[np.int64]:
+    """(cells,) the row of the thing that fills most of each cell and at least a fifth; -1 for none."""
     x0, y0, x1, y1 = window
     high, wide = grid
     ys, xs = _middles(y0, y1, high * FINE), _middles(x0, x1, wide * FINE)
     seen = np.asarray(scenes.masks[number])[ys[:, None], xs[None]]
     cells = seen.reshape(high, FINE, wide, FINE).transpose(0, 2, 1, 3).reshape(-1, FINE**2)
     counts = np.stack([(cells == j + 1).sum(1) for j in range(scenes.things.shape[1])], axis=1)
-    fills, most = counts.max(1) >= FINE**2 / 5, counts.argmax(1)
-    rows = scenes.things[number]
-    return (
-        np.where(fills, rows["colour"][most].astype(np.int64) + 1, 0),
-        np.where(fills, rows["shape"][most].astype(np.int64) + 1, 0),
-    )
+    return np.where(counts.max(1) >= FINE**2 / 5, counts.argmax(1), -1)
 
 
 def _middles(low: int, high: int, count: int) -> NDArray[np.int64]:
@@ -81,9 +104,11 @@ def _middles(low: int, high: int, count: int) -> NDArray[np.int64]:
 
 
 def close_up(scenes: Scenes, number: int, rng: np.random.Generator) -> Window:
-    """A window around one thing, a little larger than it, as a look shows it."""
+    """A window around one thing, a little larger than it, as a look shows it; cards and dials come more often."""
     things = scenes.things[number]
-    thing = things[rng.integers((things["name"] >= 0).sum())]
+    things = things[things["name"] >= 0]
+    weights = np.where((things["symbol"] >= 0) | (things["hour"] > 0), 3.0, 1.0)
+    thing = things[rng.choice(len(things), p=weights / weights.sum())]
     x0, y0, x1, y1 = (float(v) for v in thing["xyxy"])
     left, top, right, bottom = content(scenes, number)
     half_width = max((x1 - x0) * rng.uniform(0.6, 0.9), 12)
@@ -117,13 +142,7 @@ def _gathered(
     rng: np.random.Generator,
 ) -> Glimpses:
     images = np.stack([picture(scenes.pictures[n], w, grid) for n, w in chosen])
-    pairs = [labels(scenes, n, w, grid) for n, w in chosen]
-    colours, shapes = (np.stack(column) for column in zip(*pairs, strict=True))
-    if rng.random() < 0.5:  # mirrored
-        images = np.ascontiguousarray(images[:, :, ::-1])
-        colours, shapes = (
-            a.reshape(-1, *grid)[:, :, ::-1].reshape(len(a), -1) for a in (colours, shapes)
-        )
+    each = [labels(scenes, n, w, grid) for n, w in chosen]
+    said = {name: np.stack([one[name] for one in each]) for name in ATTRIBUTES}
     gain = rng.uniform(0.85, 1.15, (len(images), 1, 1, 1))
-    images = np.clip(images * gain, 0, 255).astype(np.uint8)
-    return Glimpses(images, np.ascontiguousarray(colours), np.ascontiguousarray(shapes), grid)
+    return Glimpses(np.clip(images * gain, 0, 255).astype(np.uint8), said, grid)

@@ -1,53 +1,50 @@
 """The language model: a Qwen2-VL of 6 M parameters that asks the specialists and says what follows.
 
-The embedded weights were made from nothing on two processor cores, in three stages. First the policy: dialogues
+The embedded weights were made from nothing on two processor cores, in four stages. First the policy: dialogues
 as text alone, about scenes that were never drawn, teach which specialist to ask and how to copy and compare
-what it says. Then alignment: the vision tower alone learns to say colour, shape and place of what every cell of
-a rendered picture shows, in the language model's own word embeddings. Then pictured dialogues: both together,
-with and without tools, the tower kept still.
+what it says. Then two that do not need each other: in alignment the vision tower alone learns to say what every
+cell of a rendered picture shows, in the language model's own word embeddings; in imagination the language model
+learns to understand such visual tokens, of scenes that were never drawn either. Last, pictured dialogues bring
+both together, with and without tools, the tower kept still.
 
 Why so (seeds of one, so leads rather than proofs): whatever reaches the model as text it uses almost at once;
 visual tokens must first be brought to the scale and basis of the word embeddings.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, get_args
 
-import numpy as np
 import torch
 from pydantic import Field
 from tokenizers import Tokenizer
-from torch import Tensor
-from torch.nn import functional
 
-from foveal.agent.weights import save_state
-from foveal.training.align import Dictionary, alignment_loss
-from foveal.training.forward import hidden_states, rotations
-from foveal.training.glimpses import stream
-from foveal.training.loop import Count, NotNegative, Numbers, Options, Positive, Task, fit
+from foveal.agent.weights import load_state, save_state
+from foveal.training.loop import Count, NotNegative, Options, Positive, Task, fit
+from foveal.training.meanings import Dictionary
 from foveal.training.optimisers import Name
-from foveal.training.packing import Packed
-from foveal.training.pictured import Composer, Illustrated, features
-from foveal.training.policy import batches
-from foveal.training.scenes import Scenes, load
+from foveal.training.scenes import load
 from foveal.training.sizes import PIXELS, config
+from foveal.training.stages import Alignment, Imagination, Pictured, Policy
 from foveal.training.tokenizer import build
 
-T = TypeVar("T")
+Stage = Literal["policy", "imagination", "alignment", "pictured"]
+STAGES: tuple[Stage, ...] = get_args(Stage)
 
 
 class ModelOptions(Options):
     """Defaults are the recipe of the embedded weights; their card says where the actual runs departed from it."""
 
     out: Path = Path("runs/model")
-    minutes: Positive = 80.0
+    stage: Stage | Literal["all"] = "all"
+    """One stage alone, or all of them one after the other; those before it must have been trained."""
+    minutes: Positive = 180.0
     """Budget of wall-clock time, split over the stages by `shares`."""
-    shares: tuple[Positive, Positive, Positive] = (0.375, 0.1625, 0.4625)
-    """Parts of the budget for policy, alignment and pictured dialogues."""
+    shares: tuple[Positive, Positive, Positive, Positive] = (0.15, 0.25, 0.25, 0.35)
+    """Parts of the budget, in the order of the stages."""
     rate: Positive = 3e-3
-    slower: tuple[Positive, Positive, Positive] = (1.0, 1.0, 0.67)
+    slower: tuple[Positive, Positive, Positive, Positive] = (1.0, 0.67, 1.0, 0.4)
     """What `rate` is multiplied by in each stage."""
     optimiser: Name = "muon"
     warm: Count = 60
@@ -57,133 +54,63 @@ class ModelOptions(Options):
     """Rows of text or pictures per update; half as many rows of pictured dialogues."""
 
 
-class _Stage:
-    """What the stages have in common: one network, parts of which learn."""
-
-    def __init__(self, network: Any, learns: Callable[[str], bool]) -> None:
-        """`learns` tells by a parameter's name whether it takes part."""
-        self.model = network
-        for name, parameter in network.named_parameters():
-            parameter.requires_grad_(learns(name))
-
-    def export(self, model: Any, out: Path) -> None:
-        save_state(model.state_dict(), out / "model.safetensors")
-
-
-def _sees(name: str) -> bool:
-    return "visual" in name
-
-
-def _speaks(name: str) -> bool:
-    return not _sees(name)
-
-
-class Policy(_Stage):
-    """Stage one: text dialogues; vision does not take part."""
-
-    def __init__(self, network: Any, tokenizer: Tokenizer, options: ModelOptions) -> None:
-        super().__init__(network, _speaks)
-        self._batches = _resumable(
-            lambda start: batches(tokenizer, options.seed + start, options.batch)
-        )
-
-    def loss(self, step: int, progress: float) -> tuple[Tensor, Numbers]:
-        return emission_loss(self.model, self._batches(step), None)
-
-
-class Alignment(_Stage):
-    """Stage two: the tower alone learns to speak in word embeddings."""
-
-    def __init__(
-        self, network: Any, tokenizer: Tokenizer, options: ModelOptions, scenes: Scenes
-    ) -> None:
-        super().__init__(network, _sees)
-        table = network.model.language_model.embed_tokens.weight.detach()
-        self.words = Dictionary(table, tokenizer)
-        self._glimpses = _resumable(
-            lambda start: stream(
-                scenes, np.random.default_rng([options.seed, start]), options.batch
-            )
-        )
-
-    def loss(self, step: int, progress: float) -> tuple[Tensor, Numbers]:
-        return alignment_loss(self.model.model.visual, self.words, self._glimpses(step))
-
-
-class Pictured(_Stage):
-    """Stage three: dialogues beside visual tokens, with the tower kept still."""
-
-    def __init__(
-        self, network: Any, tokenizer: Tokenizer, options: ModelOptions, scenes: Scenes
-    ) -> None:
-        super().__init__(network, _speaks)
-        rows = options.batch // 2
-        self._illustrated = _resumable(
-            lambda start: Composer(scenes, tokenizer, options.seed + start).batches(rows)
-        )
-
-    def loss(self, step: int, progress: float) -> tuple[Tensor, Numbers]:
-        shown: Illustrated = self._illustrated(step)
-        seen = features(self.model.model.visual, shown.pictures)
-        return emission_loss(self.model, shown.packed, seen)
-
-
-def emission_loss(network: Any, packed: Packed, seen: Tensor | None) -> tuple[Tensor, Numbers]:
-    """Mean cross-entropy of the emitted tokens; `seen` (visual tokens, hidden) fills the visual places."""
-    inner = network.model.language_model
-    text = network.config.text_config
-    rope = text.rope_parameters
-    embeds = inner.embed_tokens(packed.ids)
-    if seen is not None:
-        embeds = embeds.masked_scatter(packed.visual[..., None], seen)
-    head = text.hidden_size // text.num_attention_heads
-    cos, sin = rotations(packed.positions, head, rope["rope_theta"], rope["mrope_section"])
-    hidden = hidden_states(inner, embeds, cos, sin, packed.bias)
-    before, wanted = hidden[:, :-1][packed.emitted[:, 1:]], packed.ids[:, 1:][packed.emitted[:, 1:]]
-    scores = functional.linear(before, inner.embed_tokens.weight.to(before.dtype)).float()
-    right = (scores.detach().argmax(-1) == wanted).float().mean()
-    return functional.cross_entropy(scores, wanted), {"right": round(float(right), 4)}
-
-
-def _resumable(make: Callable[[int], Iterator[T]]) -> Callable[[int], T]:
-    """A function from step to batch: a stream that starts afresh, elsewhere, when training is resumed."""
-    running: list[Iterator[T]] = []
-
-    def batch(step: int) -> T:
-        if not running:
-            running.append(make(step))
-        return next(running[0])
-
-    return batch
-
-
 def train(options: ModelOptions) -> None:
-    """Train all stages and write the model as `foveal.agent.native` reads it into `options.out`."""
-    from transformers import Qwen2VLForConditionalGeneration
+    """Train the stages and write the model as `foveal.agent.native` reads it into `options.out`.
 
+    A stage begins with what those before it wrote; imagination and alignment may run at the same time.
+    """
     torch.set_num_threads(options.threads)
-    torch.manual_seed(options.seed)
     options.out.mkdir(parents=True, exist_ok=True)
     tokenizer = build(options.out, options.seed)
-    network: Any = Qwen2VLForConditionalGeneration(config(tokenizer))
+    for name in STAGES if options.stage == "all" else (options.stage,):
+        fit(_stage(name, tokenizer, options), _part(options, name))
+        if name == "pictured":
+            network = _network(tokenizer, options.seed, {"": options.out / "pictured"})
+            _export(network, tokenizer, options.out)
+
+
+def _stage(name: Stage, tokenizer: Tokenizer, options: ModelOptions) -> Task:
+    out, mine = options.out, _part(options, name)
+    if name == "policy":
+        return Policy(_network(tokenizer, options.seed, {}), tokenizer, mine)
+    spoken = _network(tokenizer, options.seed, {"": out / "policy"})
+    words = Dictionary(spoken.get_input_embeddings().weight.detach().clone(), tokenizer)
+    if name == "imagination":
+        return Imagination(spoken, tokenizer, words, mine)
     scenes = load(options.scenes, options.count)
-    stages: dict[str, Callable[[Any], Task]] = {
-        "policy": lambda network: Policy(network, tokenizer, options),
-        "alignment": lambda network: Alignment(network, tokenizer, options, scenes),
-        "pictured": lambda network: Pictured(network, tokenizer, options, scenes),
-    }
-    parts = zip(stages.items(), options.shares, options.slower, strict=True)
-    for (name, stage), share, slower in parts:
-        network = fit(stage(network), _part(options, name, share, slower))
-    _export(network, tokenizer, options.out)
+    if name == "alignment":
+        return Alignment(spoken, words, mine, scenes)
+    both = {"": out / "imagination", "model.visual.": out / "alignment"}
+    network = _network(tokenizer, options.seed, both)
+    return Pictured(network, tokenizer, words, mine, scenes)
 
 
-def _part(options: ModelOptions, name: str, share: float, slower: float) -> ModelOptions:
+def _network(tokenizer: Tokenizer, seed: int, parts: Mapping[str, Path]) -> Any:
+    """A fresh network, then for each prefix the tensors of that name from a stage's folder."""
+    from transformers import Qwen2VLForConditionalGeneration
+
+    torch.manual_seed(seed)
+    network: Any = Qwen2VLForConditionalGeneration(config(tokenizer))
+    for prefix, folder in parts.items():
+        state = load_state(folder / "model.safetensors")
+        network.load_state_dict(
+            {n: t for n, t in state.items() if n.startswith(prefix)}, strict=not prefix
+        )
+    return network
+
+
+def _part(options: ModelOptions, name: Stage) -> ModelOptions:
     """A stage's own folder, share of the budget and rate."""
-    steps = max(1, round(options.steps * share)) if options.steps else 0
-    minutes, rate = options.minutes * share, options.rate * slower
-    mine = {"out": options.out / name, "minutes": minutes, "steps": steps, "rate": rate}
-    return options.model_copy(update=mine)
+    place = STAGES.index(name)
+    share = options.shares[place]
+    return options.model_copy(
+        update={
+            "out": options.out / name,
+            "minutes": options.minutes * share,
+            "steps": max(1, round(options.steps * share)) if options.steps else 0,
+            "rate": options.rate * options.slower[place],
+        }
+    )
 
 
 def _export(network: Any, tokenizer: Tokenizer, out: Path) -> None:

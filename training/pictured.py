@@ -1,8 +1,7 @@
-"""Stage three of the language model: the same dialogues beside real visual tokens, with and without tools."""
+"""Rows of dialogues beside visual tokens, with and without tools, and the tokens of their pictures."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import count, islice
 from typing import Any
 
@@ -16,13 +15,13 @@ from foveal.agent.observations import View
 from foveal.evals.questions import Question
 from foveal.evals.truth import Scene, Thing
 from foveal.training.corpus import World, dialogue
-from foveal.training.encode import Sequence, encode
-from foveal.training.glimpses import Window, content, grid_of, picture
+from foveal.training.encode import Sequence as Encoded
+from foveal.training.encode import encode
+from foveal.training.glimpses import grid_of
 from foveal.training.imagine import ask, outside
 from foveal.training.packing import Packed, Row, stack
 from foveal.training.policy import allowed
-from foveal.training.rows import things
-from foveal.training.scenes import Scenes
+from foveal.training.subjects import Shown, Source
 from foveal.training.tokenizer import number
 from foveal.training.tower import CELL, tokens
 
@@ -32,20 +31,11 @@ LENGTH = 512
 
 @dataclass(frozen=True)
 class Illustrated:
-    """A packed batch and the pictures of its visual tokens."""
+    """A packed batch and what its visual tokens are made of."""
 
     packed: Packed
-    pictures: tuple[NDArray[np.uint8], ...]
+    pictures: tuple[Shown, ...]
     """One per run of visual tokens, in reading order over the rows; sides are multiples of 28 pixels."""
-
-
-def remembered(scenes: Scenes, number: int) -> Scene:
-    """All that is known about a cached scene, but for its pixels."""
-    width, height = content(scenes, number)[2:]
-    blank = np.broadcast_to(np.uint8(0), (height, width, 3))
-    nobody = np.broadcast_to(np.int16(0), (height, width))
-    depth = np.broadcast_to(np.float32(0), (height, width))
-    return Scene(blank, nobody, depth, things(scenes.things[number]), bool(scenes.flat[number]))
 
 
 def strange(rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -59,10 +49,11 @@ def strange(rng: np.random.Generator) -> NDArray[np.uint8]:
 
 
 class Composer:
-    """Makes rows out of cached scenes."""
+    """Makes rows out of subjects."""
 
-    def __init__(self, scenes: Scenes, tokenizer: Tokenizer, seed: int) -> None:
-        self.scenes, self.tokenizer = scenes, tokenizer
+    def __init__(self, sources: Sequence[Source], tokenizer: Tokenizer, seed: int) -> None:
+        """Every row's subject comes from one of the sources, each as often."""
+        self.sources, self.tokenizer = tuple(sources), tokenizer
         self.rng = np.random.default_rng([seed, 3])
 
     def batches(self, rows: int) -> Iterator[Illustrated]:
@@ -75,14 +66,13 @@ class Composer:
             pictures = tuple(p for _, shown in made for p in shown)
             yield Illustrated(stack([row for row, _ in made], LENGTH, pad, image), pictures)
 
-    def row(self) -> tuple[Row, list[NDArray[np.uint8]]]:
-        """One image, as many dialogues about it as fit, and their pictures in reading order."""
+    def row(self) -> tuple[Row, list[Shown]]:
+        """One image, as many dialogues about it as fit, and what they show in reading order."""
         tools = allowed(self.rng, none=0.3)
         if self.rng.random() < 0.12:
             return self._odd(tools)
-        number = int(self.rng.integers(len(self.scenes)))
-        scene = remembered(self.scenes, number)
-        show = partial(self._shown, self.scenes.pictures[number])
+        subject = self.sources[self.rng.integers(len(self.sources))](self.rng)
+        scene = subject.scene
         row, shown = Row(), []
         for _ in range(12):
             question, text = self._question(scene)
@@ -91,14 +81,14 @@ class Composer:
             sequence = self._sequence(scene.things, _size(scene), question, text, tools)
             if not row:
                 row.share(sequence)
-                shown.append(show(*sequence.views[0]))
+                shown.append(subject.shown(*sequence.views[0]))
             if len(row) + len(sequence.ids) - sequence.shared > LENGTH:
                 break
             row.add(sequence, sequence.shared)
-            shown += [show(view, grid) for view, grid in sequence.views[1:]]
+            shown += [subject.shown(view, grid) for view, grid in sequence.views[1:]]
         return row, shown
 
-    def _odd(self, tools: tuple[PerceptionKind, ...]) -> tuple[Row, list[NDArray[np.uint8]]]:
+    def _odd(self, tools: tuple[PerceptionKind, ...]) -> tuple[Row, list[Shown]]:
         image = strange(self.rng)
         size = image.shape[1] * 3, image.shape[0] * 3
         row = Row()
@@ -119,26 +109,22 @@ class Composer:
     def _sequence(
         self, things: tuple[Thing, ...], size: tuple[int, int], question: Question, text: str | None,
         tools: tuple[PerceptionKind, ...], grid: tuple[int, int] | None = None,
-    ) -> Sequence:  # fmt: skip
+    ) -> Encoded:  # fmt: skip
         world = World(things, size, self.rng, views=True, text=text)
         return encode(
             dialogue(world, question, tools), self.tokenizer, lambda view: grid or view_grid(view)
         )
 
-    def _shown(
-        self, image: NDArray[np.uint8], view: View, grid: tuple[int, int]
-    ) -> NDArray[np.uint8]:
-        x0, y0, x1, y1 = (int(v) for v in view.pixels.xyxy)
-        window: Window = (x0, y0, max(x1, x0 + 4), max(y1, y0 + 4))
-        return picture(image, window, grid)
 
-
-def features(tower: Any, pictures: tuple[NDArray[np.uint8], ...]) -> torch.Tensor:
-    """(visual tokens, hidden) of all pictures in order, computed without gradients."""
+def features(tower: Any, pictures: Sequence[Shown]) -> torch.Tensor:
+    """(visual tokens, hidden) of all pictures in order, computed without gradients; tokens stay what they are."""
     sizes: dict[tuple[int, ...], list[int]] = {}
-    for index, image in enumerate(pictures):
-        sizes.setdefault(image.shape, []).append(index)
     seen: dict[int, torch.Tensor] = {}
+    for index, image in enumerate(pictures):
+        if isinstance(image, torch.Tensor):
+            seen[index] = image
+        else:
+            sizes.setdefault(image.shape, []).append(index)
     with torch.no_grad():
         for indices in sizes.values():
             made = tokens(tower, np.stack([pictures[i] for i in indices]))

@@ -1,0 +1,156 @@
+"""What a row of dialogues is about: a rendered picture, one that was only imagined, or nothing of the kind.
+
+An imagined scene is shown as the visual tokens that a tower would make of it, mistakes included, without a
+picture and without the tower. There is no end of such scenes, and they cost next to nothing.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from foveal.agent.observations import View
+from foveal.evals.truth import Scene, Thing
+from foveal.training.glimpses import Window, content, detailed, picture, words_of
+from foveal.training.imagine import imagined
+from foveal.training.meanings import ATTRIBUTES, FROM_AFAR, Dictionary
+from foveal.training.rows import rows, things
+from foveal.training.scenes import Scenes
+
+Shown = NDArray[np.uint8] | Tensor
+"""A picture (28 rows, 28 columns, 3), or its visual tokens (rows x columns, hidden)."""
+Grid = tuple[int, int]
+NOISE = 0.35
+"""Length of what is random in an imagined token, of the token's own."""
+MISTAKEN = {
+    "colour": 0.02,
+    "shape": 0.1,
+    "material": 0.1,
+    "texture": 0.06,
+    "symbol": 0.03,
+    "hour": 0.03,
+}
+"""Probability that a whole view shows a thing as having another attribute than it has."""
+SOLID = 0.75
+"""Share of its box that a thing fills, about."""
+
+
+class Subject(Protocol):
+    """One image to ask about."""
+
+    @property
+    def scene(self) -> Scene:
+        """What is true of it; its pixels may be blank."""
+        ...
+
+    def shown(self, view: View, grid: Grid) -> Shown:
+        """What a view of it shows."""
+        ...
+
+
+Source = Callable[[np.random.Generator], Subject]
+"""Where subjects come from."""
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A picture of the cache."""
+
+    scene: Scene
+    pixels: NDArray[np.uint8]
+
+    def shown(self, view: View, grid: Grid) -> Shown:
+        return picture(self.pixels, window(view), grid)
+
+
+def rendered(scenes: Scenes) -> Source:
+    """Pictures of the cache, in any order."""
+
+    def draw(rng: np.random.Generator) -> Rendered:
+        number = int(rng.integers(len(scenes)))
+        return Rendered(remembered(scenes, number), scenes.pictures[number])
+
+    return draw
+
+
+def remembered(scenes: Scenes, number: int) -> Scene:
+    """All that is known about a cached scene, but for its pixels."""
+    width, height = content(scenes, number)[2:]
+    blank = np.broadcast_to(np.uint8(0), (height, width, 3))
+    nobody = np.broadcast_to(np.int16(0), (height, width))
+    depth = np.broadcast_to(np.float32(0), (height, width))
+    return Scene(blank, nobody, depth, things(scenes.things[number]), bool(scenes.flat[number]))
+
+
+@dataclass(frozen=True)
+class Imagined:
+    """A scene that nobody drew."""
+
+    scene: Scene
+    words: Dictionary
+    rng: np.random.Generator
+
+    def shown(self, view: View, grid: Grid) -> Shown:
+        return self._noisy(self.words.ideal(self._said(window(view), grid), grid))
+
+    def _said(self, seen: Window, grid: Grid) -> dict[str, NDArray[np.int64]]:
+        kept = rows(self.scene.things, 1.0, 0, 0)
+        said = words_of(kept, detailed(kept["xyxy"], seen, grid))
+        which = fills(self.scene.things, seen, grid)
+        return {
+            name: np.where(
+                which >= 0, self._mistaken(name, words)[which], 0 if name in FROM_AFAR else -1
+            )
+            for name, words in said.items()
+        }
+
+    def _mistaken(self, name: str, words: NDArray[np.int64]) -> NDArray[np.int64]:
+        wrong = (self.rng.random(len(words)) < MISTAKEN[name]) & (words > 0)
+        others = self.rng.integers(1, 1 + len(ATTRIBUTES[name]), len(words))
+        return np.where(wrong, others, words)
+
+    def _noisy(self, ideal: Tensor) -> Tensor:
+        drawn = torch.from_numpy(self.rng.standard_normal(ideal.shape).astype(np.float32))
+        loud: float = NOISE * self.words.scale * ideal.shape[1] ** -0.5
+        return ideal + drawn * loud
+
+
+def fancied(words: Dictionary) -> Source:
+    """Imagined scenes, shown in these words."""
+
+    def draw(rng: np.random.Generator) -> Imagined:
+        return Imagined(imagined(rng), words, rng)
+
+    return draw
+
+
+def fills(seen: tuple[Thing, ...], view: Window, grid: Grid) -> NDArray[np.int64]:
+    """(cells,) the place in `seen` of the thing that fills most of each cell and at least a fifth; -1 for none.
+
+    Things count as rectangles; nearer ones hide those behind them.
+    """
+    x0, y0, x1, y1 = view
+    ys, xs = np.linspace(y0, y1, grid[0] + 1), np.linspace(x0, x1, grid[1] + 1)
+    most, which = np.zeros(grid), np.full(grid, -1)
+    for place, thing in sorted(enumerate(seen), key=lambda pair: -pair[1].depth):
+        left, top, right, bottom = thing.box
+        wide = np.clip(np.minimum(xs[1:], right) - np.maximum(xs[:-1], left), 0, None) / (
+            xs[1] - xs[0]
+        )
+        high = np.clip(np.minimum(ys[1:], bottom) - np.maximum(ys[:-1], top), 0, None) / (
+            ys[1] - ys[0]
+        )
+        share = SOLID * np.outer(high, wide)
+        over = (share >= 0.2) & (share >= 0.8 * most)
+        most[over], which[over] = share[over], place
+    return which.ravel()
+
+
+def window(view: View) -> Window:
+    """The pixels of a view, at least four wide and high."""
+    x0, y0, x1, y1 = (int(v) for v in view.pixels.xyxy)
+    return x0, y0, max(x1, x0 + 4), max(y1, y0 + 4)
