@@ -18,7 +18,7 @@ Row = dict[str, Any]
 ROWS: dict[int, Row] = {
     row["id"]: row
     for row in json.loads(
-        (Path(__file__).parents[1] / "data/vpt/region_geometry.json").read_text(encoding="utf-8")
+        (Path(__file__).parents[2] / "data/vpt/region_geometry.json").read_text(encoding="utf-8")
     )
 }
 
