@@ -14,7 +14,17 @@ from foveal.agent.grammar import REGION_END, REGION_START, X_TOKENS, Y_TOKENS
 from foveal.agent.weights import load_config, verify
 
 CURE = "use a tokenizer and a config.json that belong together"
-_WORDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+_WORDS = "|".join(
+    (
+        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)",
+        r"[^\r\n\p{L}\p{N}]?\p{L}+",
+        r"\p{N}",
+        r" ?[^\s\p{L}\p{N}]+[\r\n]*",
+        r"\s*[\r\n]+",
+        r"\s+(?!\S)",
+        r"\s+",
+    )
+)
 """How Qwen2 cuts text before it is spelled in pieces, as its tokenizer.json has it."""
 
 _IDS = {
