@@ -1,9 +1,15 @@
-"""No accidents: no network beyond this machine, nothing phones home, every test gives its environment back."""
+"""No accidents: no network beyond this machine, nothing phones home, every test gives its environment back.
+
+Also the tiny checkpoints in the released format, which tests of several folders load.
+"""
 
 import ipaddress
+import json
 import os
+import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 QUIET = {
@@ -103,3 +109,75 @@ def clean_environment() -> Iterator[None]:
     yield
     os.environ.clear()
     os.environ.update(before)
+
+
+VPT = Path(__file__).parent / "data" / "vpt"
+CHECKPOINT = ("pytorch_model.bin", "config.json", "generation_config.json", "preprocessor_config.json",
+              "tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt", "added_tokens.json",
+              "special_tokens_map.json")  # fmt: skip
+"""The files that a released checkpoint consists of."""
+
+
+@pytest.fixture
+def checkpoint_copy(tmp_path: Path) -> Callable[[str], Path]:
+    """Copies of the checkpoints "clip" and "detection", to be changed by a test."""
+
+    def copy(variant: str) -> Path:
+        made = tmp_path / variant
+        made.mkdir()
+        for name in CHECKPOINT:
+            shutil.copyfile(VPT / variant / name, made / name)
+        return made
+
+    return copy
+
+
+@pytest.fixture(scope="session")
+def seg_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of the third variant, SAM: the language model of "clip", the rest random. Do not change it."""
+    import torch
+
+    made = tmp_path_factory.mktemp("seg")
+    for name in CHECKPOINT[2:]:
+        text = (VPT / "clip" / name).read_text(encoding="utf-8")
+        (made / name).write_text(text.replace("<|clip_", "<|seg_"), encoding="utf-8")
+    config = json.loads((VPT / "clip" / "config.json").read_text(encoding="utf-8"))
+    ids = ("image_token_id", "action_id", "action_start_id")
+    config |= {f"seg_{name}": config[f"clip_{name}"] for name in ids}
+    config |= dict.fromkeys((f"clip_{name}" for name in ids), None)
+    config |= {"vision_encoder_ls": ["sam"], "seg_config": TINY_SAM}
+    (made / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    state = torch.load(VPT / "clip" / "pytorch_model.bin", weights_only=True)
+    shared = {name: t for name, t in state.items() if not name.startswith("clip_projector.")}
+    torch.save(shared | _seg_tensors(config["hidden_size"]), made / "pytorch_model.bin")
+    return made
+
+
+TINY_SAM = {
+    "model_type": "sam_vision_model", "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
+    "mlp_dim": 32, "global_attn_indexes": [1], "window_size": 14, "image_size": 1024, "patch_size": 16,
+    "output_channels": 256,
+}  # fmt: skip
+
+
+def _seg_tensors(hidden: int) -> dict[str, Any]:
+    """SAM's image encoder and its projector, random but lively."""
+    import torch
+    from transformers import SamVisionConfig
+    from transformers.models.sam.modeling_sam import SamVisionEncoder
+
+    from foveal.agent.projectors import SegProjector
+
+    modules = {
+        "seg_model": SamVisionEncoder(SamVisionConfig(**TINY_SAM)),
+        "seg_projector": SegProjector(256, hidden),
+    }
+    random = torch.Generator().manual_seed(0)
+    made = {}
+    for part, module in modules.items():
+        for name, tensor in module.state_dict().items():
+            noise = torch.randn(tensor.shape, generator=random)
+            scale = 1 / max(tensor[0].numel(), 16) ** 0.5
+            level = 1 if "norm" in name and name.endswith("weight") else 0
+            made[f"{part}.{name}"] = level + scale * noise
+    return made
