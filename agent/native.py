@@ -3,24 +3,22 @@
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
-from textwrap import shorten
 from threading import Lock
 from typing import Any
 
 from foveal.agent.actions import Encoder
+from foveal.agent.checkpoint import build
 from foveal.agent.context import Context, Part, Projector, Seen
 from foveal.agent.control import Control
 from foveal.agent.dialect import Dialect
 from foveal.agent.dialogue import END, Foveal, plain
 from foveal.agent.engine import Engine
-from foveal.agent.errors import SetupError
 from foveal.agent.grammar import CONTROL_TOKENS
 from foveal.agent.mask import Vocabulary
 from foveal.agent.model import Sight
 from foveal.agent.session import NativeSession
 from foveal.agent.transcript import Acted, Asked, Noted, Observed
-from foveal.agent.vision import Encoded, VisionEncoder, processor_of
-from foveal.agent.weights import load_config, load_into
+from foveal.agent.vision import Encoded, VisionEncoder
 
 REMEMBERED = 16
 """Images whose first look is kept, so that a second question costs only the decoder."""
@@ -69,20 +67,11 @@ class NativeModel:
         control: Control | None = None,
     ) -> "NativeModel":
         """Load a model folder in Hugging Face layout. Raises SetupError when it is not intact."""
-        from transformers import (
-            PreTrainedTokenizerFast,
-            Qwen2VLConfig,
-            Qwen2VLForConditionalGeneration,
+        built = build(folder, device)
+        vision = VisionEncoder.of(built.network.model.visual, built.layout, device)
+        return cls(
+            built.network, built.tokenizer, vision, dialect, name, built.projectors, control
         )
-
-        config = Qwen2VLConfig(**load_config(folder / "config.json"))
-        network: Any = Qwen2VLForConditionalGeneration(config)
-        load_into(network, folder / "model.safetensors")
-        load_config(folder / "tokenizer.json")  # a file cut short is found here
-        tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer.json"))
-        _move(network, device)
-        vision = VisionEncoder(network.model.visual, processor_of(folder), device)
-        return cls(network, tokenizer, vision, dialect, name, control=control)
 
     async def open(
         self, transcript: Sequence[Asked | Acted | Observed | Noted], sight: Sight
@@ -136,14 +125,3 @@ def _vocabulary(tokenizer: Any, size: int) -> Vocabulary:
         *range(len(tokenizer), size),
     ]
     return Vocabulary(ids, size, silent, ids[END])
-
-
-def _move(network: Any, device: str) -> None:
-    try:
-        network.to(device)
-    except (RuntimeError, AssertionError) as error:  # no such device, or torch built without it
-        reason = shorten(str(error).partition(". ")[0], 100)
-        problem = f"device {device!r} cannot be used ({reason})"
-        raise SetupError(
-            problem, "set FOVEAL_DEVICE=cpu or correct the profile's device"
-        ) from error
