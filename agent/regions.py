@@ -38,20 +38,24 @@ def _cell(position: float, extent: int) -> int:
 
 
 def grown(
-    xyxy: tuple[float, float, float, float], width: int, height: int, margin: float = 0.25
+    xyxy: tuple[float, float, float, float],
+    width: int,
+    height: int,
+    margin: float = 0.25,
+    smallest: int = MIN_SIDE,
 ) -> tuple[int, int, int, int]:
-    """A box with `margin` of its size on every side and at least MIN_SIDE pixels, inside the image."""
+    """A box with `margin` of its size on every side and at least `smallest` pixels, inside the image."""
     x0, y0, x1, y1 = xyxy
-    left, right = _stretch(x0, x1, margin, width)
-    top, bottom = _stretch(y0, y1, margin, height)
+    left, right = _stretch(x0, x1, margin, width, smallest)
+    top, bottom = _stretch(y0, y1, margin, height, smallest)
     return left, top, right, bottom
 
 
-def _stretch(low: float, high: float, margin: float, extent: int) -> tuple[int, int]:
-    half = max((high - low) * (0.5 + margin), MIN_SIDE / 2)
+def _stretch(low: float, high: float, margin: float, extent: int, smallest: int) -> tuple[int, int]:
+    half = max((high - low) * (0.5 + margin), smallest / 2)
     middle = (low + high) / 2
     start, stop = max(0, round(middle - half)), min(extent, round(middle + half))
-    if stop - start < MIN_SIDE:  # at a border: slide inwards, as far as the image reaches
-        start = max(0, min(start, extent - MIN_SIDE))
-        stop = min(extent, start + MIN_SIDE)
+    if stop - start < smallest:  # at a border: slide inwards, as far as the image reaches
+        start = max(0, min(start, extent - smallest))
+        stop = min(extent, start + smallest)
     return start, stop

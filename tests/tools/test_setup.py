@@ -118,11 +118,19 @@ assert repr(numpy.array([0.5])) == "array([0.5])"
 
 
 Load = Callable[[Path], Specialist]
+
+
+def warmed(specialist: Specialist) -> Specialist:
+    """For those that load when they are first used."""
+    specialist.warm_up()
+    return specialist
+
+
 MISSING: list[tuple[str, str, Load]] = [
     ("ultralytics", "detector", Detector.from_folder),
     ("segment_anything", "segmenter", Segmenter.from_folder),
     ("transformers", "models", DepthEstimator.from_folder),
-    ("transformers", "models", Encoder.from_folder),
+    ("transformers", "models", lambda folder: warmed(Encoder.from_folder(folder))),
     ("rapidocr", "ocr", lambda _: Reader.packaged()),
 ]
 
