@@ -22,10 +22,7 @@ def assembled(
     of parameters that are tied, `state` has the first. `source` names the weights in a SetupError, which is raised
     for a name or shape that does not fit, and for a device that cannot be used.
     """
-    import torch
-
-    with torch.device("meta"):
-        network = make()
+    network = _empty(make, source, cure)
     expected = network.state_dict(keep_vars=True)
     tied = _tied(expected)
     own = {name: tensor for name, tensor in expected.items() if name not in tied}
@@ -36,6 +33,20 @@ def assembled(
     placed |= {name: placed[original] for name, original in tied.items()}
     network.load_state_dict(placed, strict=True, assign=True)
     return network.to(usable(device)).eval()
+
+
+def _empty(make: Callable[[], Any], source: object, cure: str) -> Any:
+    import torch
+
+    try:
+        with torch.device("meta"):
+            return make()
+    except SetupError:
+        raise
+    except Exception as error:  # each setting that is wrong fails in its own way
+        reason = str(error).strip().partition("\n")[0]
+        problem = f"a model cannot be built as the settings of {source} say: {reason}"
+        raise SetupError(problem, cure) from error
 
 
 def _tied(expected: Mapping[str, Any]) -> dict[str, str]:

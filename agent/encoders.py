@@ -72,7 +72,7 @@ def load_encoder(folder: Path, encoder: Encoder, device: str = "cpu", dtype: Any
     state = tensors(folder, ENCODER_PARTS[encoder])
     cure = _cure(folder, encoder)
     kind = dtype or precision(device, plan, state)
-    return assembled(lambda: _empty(plan.config, encoder, cure), state, folder, device, kind, cure)
+    return assembled(lambda: _empty(plan.config, encoder), state, folder, device, kind, cure)
 
 
 def _cure(folder: Path, encoder: Encoder) -> str:
@@ -81,7 +81,7 @@ def _cure(folder: Path, encoder: Encoder) -> str:
     return f'give "{CONFIGS[encoder]}", the sizes of its encoder, in {folder / "config.json"}'
 
 
-def _empty(config: Mapping[str, Any], encoder: Encoder, cure: str) -> Any:
+def _empty(config: Mapping[str, Any], encoder: Encoder) -> Any:
     from transformers import Dinov2Config, Dinov2Model, SamVisionConfig
     from transformers.models.qwen2_vl import modeling_qwen2_vl
     from transformers.models.sam.modeling_sam import SamVisionEncoder
@@ -91,10 +91,6 @@ def _empty(config: Mapping[str, Any], encoder: Encoder, cure: str) -> Any:
         return modeling_qwen2_vl.Qwen2VisionTransformerPretrainedModel(vision)
     values = encoder_config(config, encoder)
     values.pop("model_type", None)
-    try:
-        if encoder == "detection":
-            return Dinov2Model(Dinov2Config(**values))
-        return SamVisionEncoder(SamVisionConfig(**values))
-    except Exception as error:  # each configuration fails in its own way
-        reason = str(error).strip().partition("\n")[0]
-        raise SetupError(f"{CONFIGS[encoder]} describes no encoder: {reason}", cure) from error
+    if encoder == "detection":
+        return Dinov2Model(Dinov2Config(**values))
+    return SamVisionEncoder(SamVisionConfig(**values))

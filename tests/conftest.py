@@ -153,7 +153,7 @@ def seg_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-TINY_SAM = {
+TINY_SAM: dict[str, Any] = {
     "model_type": "sam_vision_model", "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
     "mlp_dim": 32, "global_attn_indexes": [1], "window_size": 14, "image_size": 1024, "patch_size": 16,
     "output_channels": 256,
