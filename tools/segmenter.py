@@ -1,6 +1,6 @@
 """Segment: Segment Anything, which encodes an image once and is then prompted as often as needed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,17 +55,22 @@ class Segmenter:
 
     def run(self, batch: Sequence[Request]) -> list[Reply]:
         """One mask per request, perhaps with its masked crop."""
-        fresh = {r.image: r.pixels for r in batch if self._embeddings.get(r.image) is None}
-        now = dict(zip(fresh, self._encode(list(fresh.values())), strict=True))
+        embeddings = self._embedded({request.image: request.pixels for request in batch})
+        return [self._reply(request, embeddings[request.image]) for request in batch]
+
+    def _embedded(self, images: Mapping[str, NDArray[np.uint8]]) -> dict[str, Any]:
+        """Each image's embedding, remembered or computed now."""
+        known = {image: self._embeddings.get(image) for image in images}
+        fresh = [image for image, embedding in known.items() if embedding is None]
+        now = dict(zip(fresh, self._encode([images[image] for image in fresh]), strict=True))
         for image, embedding in now.items():
             self._embeddings.put(image, embedding, embedding.nbytes)
-        return [self._reply(r, now.get(r.image)) for r in batch]
+        return known | now
 
     def _reply(self, request: Request, embedding: Any) -> Reply:
         if not isinstance(request.action, Segment) or len(request.marks) != 1:
             raise TypeError(f"the segmenter needs one target to segment, got {request.action!r}")
         mark = request.marks[0]
-        embedding = self._embeddings.get(request.image) if embedding is None else embedding
         mask = self._mask(embedding, request.pixels, mark.box.xyxy)
         if not mask.any():
             raise SpecialistError("segmenter", "nothing could be outlined there")

@@ -14,9 +14,10 @@ from foveal.agent.errors import FovealError, SetupError, SpecialistError
 from foveal.agent.observations import Detected
 from foveal.tools.base import Reply
 from foveal.tools.catalogue import Crew
-from foveal.tools.ray_dispatch import Pool, RayDispatcher, Worker
+from foveal.tools.ray_dispatch import Pool, RayDispatcher
 from foveal.tools.ray_home import RayHome
 from foveal.tools.store import ImageStore
+from foveal.tools.worker import Worker
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("local_ray")]
 
@@ -86,7 +87,7 @@ async def test_what_waits_becomes_one_batch(
         return asyncio.create_task(worker.run(Detect(phrase=phrase), "a", (), photo))
 
     first = ask(f"wait for {gate}")
-    while worker._specialist is None:
+    while not worker._running:
         await asyncio.sleep(0.01)
     rest = [ask("x") for _ in range(8)]
     await asyncio.sleep(0)
@@ -102,15 +103,15 @@ async def test_a_late_answer_is_told_and_the_actor_still_counts_as_busy(
 ) -> None:
     dispatcher, image, gate = open_ray(), store.put(photo), tmp_path / "gate"
     await detect(dispatcher, image)
-    dispatcher._deadline = 0.1
+    dispatcher.pool("detector").deadline = 0.1
     with pytest.raises(SpecialistError, match=r"no answer within 0\.1 s"):
         await detect(dispatcher, image, f"wait for {gate}")
-    [replica] = dispatcher._pools["detector"]
+    [replica] = dispatcher.pool("detector").router.replicas
     assert replica.outstanding == 1
     gate.touch()
     while replica.outstanding:
         await asyncio.sleep(0.01)
-    dispatcher._deadline = 60.0
+    dispatcher.pool("detector").deadline = 60.0
     assert (await detect(dispatcher, image)).objects
 
 
@@ -134,14 +135,17 @@ async def test_an_image_is_put_once(
 async def test_replicas_share_the_work(
     open_ray: Open, store: ImageStore, photo: NDArray[np.uint8], tmp_path: Path
 ) -> None:
-    dispatcher = open_ray(pools={"detector": Pool(replicas=2)})
+    dispatcher = open_ray(pools={"detector": Pool(replicas=2, max_batch=1)})
     image, gate = store.put(photo), tmp_path / "gate"
-    first = asyncio.create_task(detect(dispatcher, image, f"wait for {gate}"))
-    while not dispatcher._pools or not sum(r.outstanding for r in dispatcher._pools["detector"]):
+    replicas = (await asyncio.to_thread(dispatcher.pool, "detector")).router.replicas
+    while any(replica.state != "open" for replica in replicas):
         await asyncio.sleep(0.01)
-    other = await detect(dispatcher, image)  # the busy one is not chosen
+    held = [asyncio.create_task(detect(dispatcher, image, f"wait for {gate}")) for _ in range(2)]
+    while sum(replica.outstanding for replica in replicas) < 2:
+        await asyncio.sleep(0.01)
+    other = await detect(dispatcher, image)  # the image's favourite is clearly busier
     gate.touch()
-    assert process_of(other) != process_of(await first)
+    assert process_of(other) not in {process_of(one) for one in await asyncio.gather(*held)}
 
 
 async def test_it_leaves_what_others_started(
