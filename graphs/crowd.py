@@ -1,0 +1,270 @@
+"""Agents as Ray actors: a model and a graph each, all on the specialists of one cluster.
+
+A question goes to the agent with the fewest in flight, and its image as the encoded bytes that the driver
+read, so that nobody else needs the files. An agent that dies is replaced and its questions are asked again,
+each of them alone: one that kills an agent that does nothing else is at fault, and the others are not.
+
+What is not covered: the driver's own death (a batch that is started again goes on where its journal ends),
+and nodes that have neither foveal nor a runtime environment with it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from foveal.agent.errors import FovealError, SetupError, SpecialistError
+from foveal.graphs.agent import Agent
+from foveal.graphs.clerk import Bug, Clerk
+from foveal.graphs.result import Result
+from foveal.tools.dispatch import described
+from foveal.tools.extras import needs
+from foveal.tools.images import Source, read_file
+from foveal.tools.ray_home import RayHome
+
+KILLS = 2
+"""Agents that a question may kill, alone, before it is given up."""
+STARTS = 3
+"""Times in a row that an agent may die before it is ready."""
+SPARE = 4
+"""Calls that an agent takes beside its questions."""
+FAREWELL = 10.0
+"""Seconds that agents have to stop what they started."""
+
+
+@dataclass(frozen=True)
+class Hire:
+    """How many agents there are, and what each is given."""
+
+    agents: int = 1
+    concurrency: int = 8
+    """Questions that one agent has in flight."""
+    num_cpus: float = 1.0
+    num_gpus: float = 0.0
+    deadline: float = 900.0
+    """Seconds after which an agent that has not answered a question is taken for dead."""
+
+
+class RemoteError(Exception):
+    """An agent elsewhere met an error that nobody expected; a note has the traceback from there."""
+
+
+class Died(Exception):
+    """An agent died, or does not answer any more."""
+
+
+@dataclass(eq=False)
+class Seat:
+    """The agent in one place, until it dies."""
+
+    clerk: Any
+    """Ray's handle."""
+    load: int = 0
+    """Questions in flight; one that is asked alone counts as many as the agent takes."""
+    asked: int = 0
+    """Questions in flight."""
+    dead: bool = False
+    company: bool = False
+    """Whether it had several questions in flight when it died."""
+
+
+@contextmanager
+def joined(address: str | None) -> Iterator[None]:
+    """Inside, this process is part of the cluster at an address, or of one that is started here for None."""
+    with needs("ray"):
+        import ray
+    home = None if ray.is_initialized() else RayHome(address)
+    try:
+        if home is not None:
+            home.enter()
+    except (OSError, RuntimeError, ValueError) as error:
+        what = f"no Ray cluster at {address!r}" if address else "Ray does not start"
+        problem = f"{what} ({described(error)})"
+        raise SetupError(problem, "check the address, or run without --ray") from error
+    try:
+        yield
+    finally:
+        if home is not None:
+            home.leave()
+
+
+class Crowd:
+    """Answers like an Agent, with many of them, on the Ray that this process has joined. Close it."""
+
+    def __init__(
+        self, make: Callable[[], Agent], hire: Hire, environment: Mapping[str, str] | None = None
+    ) -> None:
+        """`make` is called in every agent's own process, with these variables set, and must pickle."""
+        self._make, self._hire, self._environment = make, hire, dict(environment or {})
+        self._seats: list[Seat] = []
+        self._starting: set[asyncio.Task[None]] = set()
+        self._change = asyncio.Condition()
+        self._suspects = 0
+        self._failure: FovealError | None = None
+        self.restarts = 0
+        """Agents that died and were replaced."""
+
+    @property
+    def ready(self) -> int:
+        """Agents that can be asked now."""
+        return len(self._seats)
+
+    def open(self) -> None:
+        """Start every agent. Questions may be asked at once, and wait for the first that is ready."""
+        for _ in range(self._hire.agents):
+            self._start()
+
+    async def aask(self, image: Source, question: str) -> Result:
+        """Answer a question about an image.
+
+        Raises SpecialistError when the question kills the agents that it is put to, and SetupError when
+        no agent can be started.
+        """
+        data = await asyncio.to_thread(read_file, image) if isinstance(image, Path) else image
+        kills, suspect = 0, False
+        while kills < KILLS:
+            async with self._seat(suspect) as seat:
+                try:
+                    return _result(await self._reply(seat, data, question))
+                except Died:
+                    kills, suspect = kills + (not seat.company), True
+        raise SpecialistError("agent", f"its process died {KILLS} times over this question alone")
+
+    async def close(self) -> None:
+        """Stop every agent. What is in flight is lost."""
+        import ray
+
+        for task in self._starting:
+            task.cancel()
+        await asyncio.gather(*self._starting, return_exceptions=True)
+        goodbyes = [_future(seat.clerk.close.remote()) for seat in self._seats]
+        if goodbyes:
+            await asyncio.wait(goodbyes, timeout=FAREWELL)
+        for seat in self._seats:
+            ray.kill(seat.clerk)
+        self._seats.clear()
+
+    @asynccontextmanager
+    async def _seat(self, alone: bool) -> AsyncIterator[Seat]:
+        """A place with an agent that has time; for one question alone, an agent that has nothing to do."""
+        weight = self._hire.concurrency if alone else 1
+        seat = await self._taken(alone, weight)
+        try:
+            yield seat
+        finally:
+            seat.load -= weight
+            seat.asked -= 1
+            async with self._change:
+                self._change.notify_all()
+
+    async def _taken(self, alone: bool, weight: int) -> Seat:
+        async with self._change:
+            self._suspects += alone
+            try:
+                found = await self._change.wait_for(lambda: self._failure or self._free(alone))
+            finally:
+                self._suspects -= alone
+                self._change.notify_all()
+            if not isinstance(found, Seat):
+                raise self._failure or RuntimeError("a crowd waits for a seat or a failure")
+            found.load += weight
+            found.asked += 1
+            return found
+
+    def _free(self, alone: bool) -> Seat | None:
+        """The least busy agent, if it has time. Suspects go first, or they would wait until the end."""
+        if not self._seats or (self._suspects and not alone):
+            return None
+        seat = min(self._seats, key=lambda seat: seat.load)
+        return seat if seat.load < (1 if alone else self._hire.concurrency) else None
+
+    async def _reply(self, seat: Seat, image: Source, question: str) -> Result | FovealError | Bug:
+        from ray.exceptions import RayError
+
+        try:
+            asked = _future(seat.clerk.aask.remote(image, question))
+            await asyncio.wait(
+                [asked], timeout=self._hire.deadline
+            )  # unlike wait_for: never cancels
+            if not asked.done():
+                raise TimeoutError
+            reply: Result | FovealError | Bug = asked.result()
+            return reply
+        except (RayError, TimeoutError) as error:
+            self._bury(seat)
+            raise Died from error
+
+    def _bury(self, seat: Seat) -> None:
+        """Replace an agent; whoever notices first knows how many questions it was answering."""
+        import ray
+
+        if seat.dead:
+            return
+        seat.dead, seat.company = True, seat.asked > 1
+        self._seats.remove(seat)
+        ray.kill(seat.clerk)  # it may only be stuck
+        self.restarts += 1
+        self._start()
+
+    def _start(self) -> None:
+        task = asyncio.create_task(self._filled())
+        self._starting.add(task)
+        task.add_done_callback(self._starting.discard)
+
+    async def _filled(self) -> None:
+        """Fill one place; when that cannot be done and nobody else is there or coming, the crowd has failed."""
+        outcome: Seat | FovealError = SetupError("no agent was started", "give --agents 1 or more")
+        for _ in range(STARTS):
+            try:
+                outcome = await self._hired()
+                break
+            except Died as error:
+                problem = (
+                    f"agents die before they are ready ({described(error.__cause__ or error)})"
+                )
+                outcome = SetupError(
+                    problem, "see the logs of the cluster, and whether memory suffices"
+                )
+        async with self._change:
+            if isinstance(outcome, Seat):
+                self._seats.append(outcome)
+            elif not self._seats and len(self._starting) == 1:
+                self._failure = outcome
+            self._change.notify_all()
+
+    async def _hired(self) -> Seat | FovealError:
+        """A new agent when it is ready, which takes as long as the cluster has no room for it."""
+        import ray
+        from ray.exceptions import RayError
+
+        actor: Any = ray.remote(Clerk)
+        clerk = actor.options(
+            num_cpus=self._hire.num_cpus,
+            num_gpus=self._hire.num_gpus,
+            max_concurrency=self._hire.concurrency + SPARE,
+            scheduling_strategy="SPREAD",
+        ).remote(self._make, self._environment)
+        try:
+            failure: FovealError | None = await _future(clerk.ready.remote())
+        except RayError as error:
+            raise Died from error
+        except asyncio.CancelledError:
+            ray.kill(clerk)
+            raise
+        return failure or Seat(clerk)
+
+
+def _future(reference: Any) -> asyncio.Future[Any]:
+    return asyncio.wrap_future(reference.future())
+
+
+def _result(reply: Result | FovealError | Bug) -> Result:
+    if isinstance(reply, FovealError):
+        raise reply
+    if isinstance(reply, Bug):
+        error = RemoteError(reply.what)
+        error.add_note(reply.where)
+        raise error
+    return reply
