@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from foveal.agent.actions import Look, Object, Reencode
+from foveal.agent.actions import Encoder, Look, Object, Reencode
+from foveal.agent.encoders import load_encoder
 from foveal.agent.errors import InputError, SetupError
 from foveal.agent.observations import Looked, Reencoded, VisualTokens
 from foveal.tools.base import Dispatcher, Mark
@@ -152,6 +153,21 @@ def test_no_pictures_are_no_features(kind: Any) -> None:
     network = Mirror()
     assert kind(network).encode_all([]) == []
     assert not network.given
+
+
+@pytest.mark.parametrize("kind", ["detection", "seg"])
+def test_half_precision_networks_give_the_same_to_two_digits(
+    kind: Encoder, sam_folder: Path, photos: list[Pixels]
+) -> None:
+    folder = {"detection": DATA / "detection", "seg": sam_folder}[kind]
+    encoder: Any = {"detection": DinoEncoder, "seg": SamEncoder}[kind]
+    full, half = (
+        encoder(load_encoder(folder, kind, dtype=dtype)).encode_all(photos)[1].values
+        for dtype in (torch.float32, torch.bfloat16)
+    )
+    assert half.dtype == np.float32
+    assert not np.array_equal(full, half)
+    assert np.abs(full - half).mean() < 0.03 * np.abs(full).mean()
 
 
 def test_features_count_as_many_tokens_as_the_projector_makes() -> None:
