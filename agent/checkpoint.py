@@ -32,8 +32,8 @@ RELEASED = ("qwen2_vl_vpt", "vrt_qwen2_vl")
 OVERRIDES: dict[str, Any] = {"para_mask_id": 0, "para_mask_ratio": 0.0, "use_cache": True}
 """Whatever config.json says: it holds what training left behind, and the mask would hide the image at random."""
 
-_ENCODERS: dict[str, Encoder] = {"clip": "clip", "dino": "detection", "sam": "seg"}
-"""The encoders' names in a released config.json."""
+ENCODER_NAMES: dict[Encoder, str] = {"clip": "clip", "detection": "dino", "seg": "sam"}
+"""What a released config.json calls the encoders."""
 _FOREIGN = "name the folder of a Qwen2-VL model"
 _DISAGREE = "use weights and a config.json that belong together"
 
@@ -75,7 +75,8 @@ def layout(folder: Path) -> Layout:
     variant = _variant(folder, config) if kind in RELEASED else None
     text = config.get("text_config")
     nested = {"text_config": text | {"use_cache": True}} if isinstance(text, dict) else {}
-    return Layout(folder, config | OVERRIDES | nested, variant)
+    forced = OVERRIDES if variant else {"use_cache": True}
+    return Layout(folder, config | forced | nested, variant)
 
 
 def tensors(folder: Path, prefix: str = "") -> dict[str, Any]:
@@ -146,9 +147,8 @@ def precision(device: str, plan: Layout, state: Mapping[str, Any]) -> Any:
 
 def _variant(folder: Path, config: Mapping[str, Any]) -> Encoder:
     """The encoder of a released checkpoint, from config.json, and from the tensors where that is not clear."""
-    listed = {
-        _ENCODERS[name] for name in config.get("vision_encoder_ls") or () if name in _ENCODERS
-    }
+    named = config.get("vision_encoder_ls") or ()
+    listed = {encoder for encoder, name in ENCODER_NAMES.items() if name in named}
     numbered = {
         encoder
         for encoder in PROJECTOR_PARTS

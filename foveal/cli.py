@@ -14,6 +14,7 @@ import typer
 from foveal.agent.errors import InputError, SetupError
 from foveal.options import Job, Json, Profile, Tools
 from foveal.terminal import discard_stdout, one_line
+from foveal.weights_command import weights
 
 app = typer.Typer(
     help="An agent that looks again: it answers questions about images.",
@@ -70,6 +71,8 @@ def doctor(as_json: Json = False) -> Job:
 
     return job
 
+
+app.add_typer(weights, name="weights")
 
 measures = typer.Typer(help="Measure how often the agent is right.")
 app.add_typer(measures, name="eval")
