@@ -62,7 +62,8 @@ def parsed(flags: Iterable[str]) -> dict[str, Pool]:
         name, dot, field = target.partition(".")
         if not (equals and dot):
             raise InputError(f"pool {flag!r} is not like detector.replicas=2")
-        checked([name])
+        if name not in SPECIALISTS:
+            raise InputError(_unknown(name))
         if field not in Pool.model_fields:
             raise InputError(f"a pool has no {field!r}; it has: {', '.join(Pool.model_fields)}")
         values.setdefault(name, {})[field] = value
@@ -78,11 +79,16 @@ def merged(declared: Mapping[str, Pool], over: Mapping[str, Pool]) -> dict[str, 
     return pools
 
 
-def checked(names: Iterable[str]) -> None:
-    """Raise InputError for a name that is no specialist's."""
-    for name in names:
+def known(pools: dict[str, Pool]) -> dict[str, Pool]:
+    """The same pools. Raises ValueError for a name that is no specialist's."""
+    for name in pools:
         if name not in SPECIALISTS:
-            raise InputError(f"no specialist {name!r}; known: {', '.join(SPECIALISTS)}")
+            raise ValueError(_unknown(name))
+    return pools
+
+
+def _unknown(name: str) -> str:
+    return f"no specialist {name!r}; known: {', '.join(SPECIALISTS)}"
 
 
 def _pool(name: str, fields: Mapping[str, str]) -> Pool:

@@ -95,6 +95,23 @@ def checksums(folder: Path) -> dict[str, str]:
     return {row[1].lstrip("*").removeprefix("./"): row[0].lower() for row in rows if len(row) == 2}
 
 
+def fingerprint(folder: Path) -> str:
+    """SHA-256 over all weights in a folder: of their list where there is one, else of the files."""
+    listed = checksums(folder) or {
+        str(path.relative_to(folder)): _named(path) or digest(path)
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+    rows = "".join(f"{name} {value}\n" for name, value in sorted(listed.items()))
+    return hashlib.sha256(rows.encode()).hexdigest()
+
+
+def _named(path: Path) -> str:
+    """The digest that a download cache has already put into the file's name, if it has."""
+    name = path.resolve().name
+    return name if path.is_symlink() and len(name) == 64 else ""
+
+
 def digest(path: Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
