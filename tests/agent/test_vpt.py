@@ -149,6 +149,25 @@ def test_golden_triggers_are_those_of_the_data(variant: Encoder) -> None:
         assert f"<image>{after}" == said + CLOSE
 
 
+ROWS = json.loads((DATA / "region_geometry.json").read_text(encoding="utf-8"))
+ANSWERED = [row for row in ROWS if row.get("round2_assistant") == row["text"]]
+"""Turns that the reference answers as the model wrote them."""
+REFUSED = {45, 46, 51}
+"""Those with half an action in them, which the model is told about."""
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in ANSWERED if row["id"] not in REFUSED], ids=lambda row: str(row["id"])
+)
+def test_golden_turns_are_answered_in_the_same_words(row: dict[str, Any]) -> None:
+    items: list[Injected] = [
+        looked(CROP) if isinstance(action, Look) else reencoded() for action in parse(row["text"])
+    ]
+    marks = {View: "<image>", Reseen: "<clip_image>"}
+    said = [piece if isinstance(piece, str) else marks[type(piece)] for piece in inside(*items)]
+    assert "".join(said) == row["round2_user"]
+
+
 def test_the_model_is_free_to_choose_unless_told() -> None:
     before, after = Paper().opening(asked())
     assert after == f"\nWhat is red?{CLOSE}"

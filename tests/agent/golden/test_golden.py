@@ -79,6 +79,7 @@ def same_prompt(case: str, arrays: Any, roll: Any, network: Any, start: int = 0)
     length = arrays[f"{case}.input_ids"].shape[1]
     positions, logits = roll.positions()[:, :length], roll.logits(network)[:length]
     assert np.array_equal(positions, arrays[f"{case}.position_ids"][:, 0])
+    assert positions.max() + 1 - length == arrays[f"{case}.rope_deltas"][0, 0]
     assert apart(logits[start:, ::4], arrays[f"{case}.logits"][0, start:]) < LOGITS
     assert apart(logits[-1], arrays[f"{case}.gen_logits"][0, 0]) < LOGITS
 
