@@ -22,6 +22,8 @@ class Settings(BaseModel):
     """FOVEAL_DEVICE: where networks run, as torch spells it: cpu, cuda, cuda:1, mps."""
     weights: Path | None = None
     """FOVEAL_WEIGHTS: a folder to use instead of the embedded weights."""
+    cache: Path | None = None
+    """FOVEAL_CACHE: a folder for downloaded models, instead of the Hugging Face cache."""
     max_pixels: int = Field(default=100_000_000, gt=0)
     """FOVEAL_MAX_PIXELS: the largest image that is decoded, in pixels."""
     allow_private_urls: bool = False
@@ -45,3 +47,9 @@ def settings(environment: Mapping[str, str] | None = None) -> Settings:
         first = error.errors()[0]
         name = PREFIX + str(first["loc"][0]).upper()
         raise InputError(f"{name}={first['input']!r} cannot be used: {first['msg']}") from None
+
+
+def exported(given: Settings) -> dict[str, str]:
+    """The variables that give another process these settings."""
+    values = given.model_dump(exclude_defaults=True)
+    return {PREFIX + name.upper(): str(value) for name, value in values.items()}

@@ -23,6 +23,7 @@ def test_every_setting_has_a_variable() -> None:
         "FOVEAL_PROFILE": "mine.toml",
         "FOVEAL_DEVICE": "cuda:1",
         "FOVEAL_WEIGHTS": "/somewhere",
+        "FOVEAL_CACHE": "/models",
         "FOVEAL_MAX_PIXELS": "1000",
         "FOVEAL_ALLOW_PRIVATE_URLS": "true",
     }
@@ -31,6 +32,7 @@ def test_every_setting_has_a_variable() -> None:
         profile="mine.toml",
         device="cuda:1",
         weights=Path("/somewhere"),
+        cache=Path("/models"),
         max_pixels=1000,
         allow_private_urls=True,
     )

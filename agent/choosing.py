@@ -1,0 +1,113 @@
+"""Which profile a command means: by its name, or made for the model that it points at."""
+
+import json
+import re
+from pathlib import Path
+
+from foveal.agent.actions import PERCEPTIONS, PerceptionKind
+from foveal.agent.errors import InputError, SetupError
+from foveal.agent.profiles import Profile, load, released, with_trigger
+from foveal.agent.releases import RELEASES, Release, is_repository
+from foveal.agent.settings import settings
+
+BROUGHT: dict[PerceptionKind, tuple[str, ...]] = {
+    "detect": ("detector.yaml", "detector.safetensors"),
+    "segment": ("segmenter.json", "segmenter.safetensors"),
+    "depth": ("depth.json", "depth.safetensors"),
+}
+"""The files that a folder must hold for a specialist to be there."""
+PAPERS = ("qwen2_vl_vpt", "vrt_qwen2_vl")
+"""Model types of checkpoints in the format of the Visual Perception Token paper, the later and the earlier."""
+OURS = "qwen2_vl"
+
+
+def choose(
+    profile: str | None = None, model: str | None = None, trigger: str | None = None
+) -> Profile:
+    """The profile by name (by default the settings' own) or for a model, with a trigger phrase if one is given.
+
+    Raises InputError when that cannot be, SetupError when what it needs is not there.
+    """
+    if profile is not None and model is not None:
+        raise InputError("--profile and --model exclude each other: a profile names its model")
+    found = of_model(model) if model is not None else load(profile or settings().profile)
+    return found if trigger is None else with_trigger(found, trigger)
+
+
+def of_model(where: str | Path) -> Profile:
+    """The profile for a model folder, or for a repository of the Hugging Face Hub written owner/name.
+
+    Of a repository that is not a known release its settings are fetched here, its weights on first use. Raises
+    InputError naming what is wrong.
+    """
+    text, folder = str(where), Path(where).expanduser()
+    if folder.exists():
+        return _of_folder(folder.resolve(), folder.resolve().name)
+    if not is_repository(text):
+        problem = (
+            f"no model {text!r}: there is no such folder, and a repository is written owner/name"
+        )
+        raise InputError(problem)
+    return _of_repository(text)
+
+
+def _of_repository(repository: str) -> Profile:
+    for name, release in RELEASES.items():
+        if release.repository == repository:
+            return released(name, release, None)
+    from foveal.agent.hub import fetch
+
+    release = Release(repository)
+    try:
+        folder = fetch(release, weights=False)
+    except SetupError as error:
+        problem = f"{error.problem} (and there is no folder {repository!r} here)"
+        raise SetupError(problem, error.cure) from error
+    found = _of_folder(folder, repository)
+    return found.model_copy(update={"weights": None, "repository": repository})
+
+
+def _of_folder(folder: Path, name: str) -> Profile:
+    kind = _model_type(folder)
+    if kind in PAPERS:
+        return released(name, None, folder)
+    if kind != OURS:
+        known = ", ".join((OURS, *PAPERS))
+        raise InputError(f"{name}: models of type {kind!r} cannot be run; known: {known}")
+    if not _knows_perception(folder / "tokenizer.json"):
+        problem = f"{name} is a Qwen2-VL without perception tokens: it cannot ask to look again"
+        raise InputError(
+            f"{problem}; use one that was trained with them, as `agent train model` does"
+        )
+    return Profile(name=name, weights=folder, tools=_tools(folder), device=settings().device)
+
+
+def _model_type(folder: Path) -> str:
+    path = folder / "config.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        return str(config.get("model_type", OURS))
+    except OSError as error:
+        reason = f"{path} cannot be read: {error.strerror}"
+    except (ValueError, AttributeError):
+        reason = f"{path} is no model configuration"
+    raise InputError(f"{folder} holds no model: {reason}")
+
+
+def _knows_perception(tokenizer: Path) -> bool:
+    try:
+        text = tokenizer.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{tokenizer.parent} holds no model: {tokenizer.name} cannot be read"
+        ) from error
+    return re.search(r'"<\|(region_token|look)_start\|>"', text) is not None
+
+
+def _tools(folder: Path) -> tuple[PerceptionKind, ...]:
+    """Looking needs the model alone; a folder that brings specialists is read with, too."""
+    brought = {
+        kind for kind, names in BROUGHT.items() if all((folder / n).is_file() for n in names)
+    }
+    able = {"look", *brought, *(("read",) if brought else ())}
+    return tuple(kind for kind in PERCEPTIONS if kind in able)
