@@ -8,6 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
+from foveal.agent.choosing import choose
+from foveal.agent.errors import InputError
+from foveal.agent.pools import Pool, parsed
 from foveal.graphs.agent import Agent, loaded
 from foveal.graphs.budgets import Budgets
 from foveal.graphs.result import Result
@@ -32,6 +35,12 @@ class Order:
     trace: str | None = None
     json: bool = False
     hops: bool = False
+    model: str | None = None
+    """A model folder or a repository, instead of a profile."""
+    trigger: str | None = None
+    """The phrase that asks a released checkpoint to look again."""
+    pools: tuple[str, ...] = ()
+    """As typed: detector.replicas=2."""
 
 
 def run(order: Order) -> int:
@@ -40,6 +49,7 @@ def run(order: Order) -> int:
     with own_stdout() as out, _agent(order) as agent:
         question = checked_question(order.question)
         pixels = loaded(order.image, agent.settings)
+        agent.fetch()  # here: what it says is not to mix with the hops
         if order.json:
             log = _Log(started)
             result = _asked(agent, pixels, question, log.hear)
@@ -56,12 +66,19 @@ def run(order: Order) -> int:
 
 def _agent(order: Order) -> Agent:
     return Agent(
-        order.profile,
+        choose(order.profile, order.model, order.trigger),
         ray=True if order.ray == "local" else order.ray,
+        pools=_pools(order),
         tools=order.tools,
         budgets=Budgets() if order.max_hops is None else Budgets(hops=order.max_hops),
         trace_dir=order.trace,
     )
+
+
+def _pools(order: Order) -> dict[str, Pool]:
+    if order.pools and not order.ray:
+        raise InputError("--pool is for specialists on Ray: add --ray")
+    return parsed(order.pools)
 
 
 def _asked(agent: Agent, image: Source, question: str, hear: Callable[[Event], None]) -> Result:

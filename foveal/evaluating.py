@@ -8,16 +8,18 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from foveal.agent.profiles import Profile
 from foveal.evals.report import Report, Scored, Share
 from foveal.evals.runner import evaluate
 from foveal.graphs.agent import Agent, chosen
 from foveal.terminal import own_stdout
 
 
-def tabletop(limit: int, seed: int, profile: str | None, tools: str | None, as_json: bool) -> int:
+def tabletop(limit: int, seed: int, profile: Profile, tools: str | None, as_json: bool) -> int:
     """Questions about rendered tables; the report on stdout, progress on stderr if that is a terminal."""
     with own_stdout() as out, Agent(profile, tools=tools) as agent:
         allowed = chosen(tools, agent.profile)
+        agent.fetch()
         progress = _Progress(limit, sys.stderr)
         report = evaluate(agent, limit, seed, tools=allowed, on_progress=progress.show)
         progress.end()

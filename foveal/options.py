@@ -14,6 +14,18 @@ Tools = Annotated[
 ]
 Profile = Annotated[
     str | None,
-    typer.Option(metavar="NAME|TOML", help="Model and specialists; by default: embedded."),
+    typer.Option(metavar="NAME|TOML", help="Model and specialists; `agent doctor` lists them."),
+]
+Model = Annotated[
+    str | None,
+    typer.Option(metavar="PATH|REPO", help="A model folder, or owner/name on Hugging Face."),
+]
+Trigger = Annotated[
+    str | None,
+    typer.Option(metavar="WHICH", help="Phrase for released checkpoints: none, region, reencode."),
+]
+Pools = Annotated[
+    list[str] | None,
+    typer.Option("--pool", metavar="NAME.KEY=V", help="With --ray: detector.replicas=2; repeat it."),
 ]
 Json = Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object.")]

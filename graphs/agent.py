@@ -1,7 +1,8 @@
 """The Python door: an Agent that answers questions about images."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+import threading
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -10,9 +11,11 @@ from typing import Any
 from foveal.agent.actions import PERCEPTIONS, PerceptionKind
 from foveal.agent.errors import InputError
 from foveal.agent.model import PerceptionModel
+from foveal.agent.pools import Pool, merged
 from foveal.agent.profiles import Profile, load
 from foveal.agent.settings import Settings, settings
 from foveal.graphs.budgets import Budgets
+from foveal.graphs.carriers import carrier
 from foveal.graphs.loop import BackgroundLoop
 from foveal.graphs.result import Result
 from foveal.graphs.run import Parts, Watcher, checked_question, run
@@ -40,6 +43,7 @@ class Agent:
         profile: str | Path | Profile | None = None,
         *,
         ray: str | bool | None = None,
+        pools: Mapping[str, Pool] | None = None,
         tools: Tools = None,
         budgets: Budgets | None = None,
         trace_dir: str | Path | None = None,
@@ -49,7 +53,8 @@ class Agent:
     ) -> None:
         """Choose a profile (a name, a TOML file; by default FOVEAL_PROFILE, or embedded) and what it may do.
 
-        `ray` is the address of a cluster, or True to start one here. `model` replaces the profile's own, and
+        `ray` is the address of a cluster, or True to start one here; `pools` replace what the profile says of
+        how its specialists run there. `model` replaces the profile's own, and
         `dispatcher`, which comes with the `store` it works on, its specialists; whoever made them closes them.
         """
         if dispatcher is not None and store is None:
@@ -61,9 +66,11 @@ class Agent:
         self._budgets = budgets or Budgets()
         self._trace_dir = None if trace_dir is None else Path(trace_dir)
         self._ray, self._model, self._dispatcher = ray, model, dispatcher
+        self._pools = merged(self.profile.pools, pools or {})
         self._owns_dispatcher = dispatcher is None
         self._store = store if store is not None else ImageStore()
         self._parts: Parts | None = None
+        self._closing = threading.Event()
         self._loading = asyncio.Lock()
         self._loop = BackgroundLoop()
 
@@ -74,6 +81,10 @@ class Agent:
     async def aask(self, image: Source, question: str) -> Result:
         """The same, for use with `await`; cancelling it ends the run."""
         return await asyncio.wrap_future(self._loop.submit(self._run(image, question)))
+
+    async def aload(self) -> None:
+        """Load the model now; else the first question does. Raises SetupError when it cannot be loaded."""
+        await asyncio.wrap_future(self._loop.submit(self._loaded()))
 
     async def stream(self, image: Source, question: str) -> AsyncIterator[Event]:
         """Every event as it happens; the last one is `Finished` and has the result. Leaving early ends the run."""
@@ -92,8 +103,22 @@ class Agent:
         finally:
             future.cancel()
 
+    def fetch(self) -> None:
+        """Download what the profile needs and this machine lacks, once; else the first question does.
+
+        Raises SetupError when it cannot be had. An interrupted download is gone on with the next time.
+        """
+        release = self.profile.release
+        if release is None or (self._model is not None and not self._owns_dispatcher):
+            return
+        from foveal.agent.hub import fetch
+
+        folder = fetch(release, self.profile.device, stop=self._closing.is_set)
+        self.profile = self.profile.model_copy(update={"weights": folder})
+
     def close(self) -> None:
         """End what still runs and stop what was started. Closing twice is fine."""
+        self._closing.set()
         if self._loop.started:
             self._loop.wait(self._wound_up())
         self._loop.close()
@@ -121,8 +146,9 @@ class Agent:
             return self._parts
 
     def _assembled(self) -> Parts:
+        self.fetch()
         if self._dispatcher is None:
-            self._dispatcher = _dispatcher(self.profile, self._store, self._ray)
+            self._dispatcher = carrier(self.profile, self._store, self._ray, self._pools)
         return Parts(
             self._model or _model(self.profile),
             self._dispatcher,
@@ -175,25 +201,14 @@ def chosen(tools: Tools, profile: Profile) -> tuple[PerceptionKind, ...]:
 def _model(profile: Profile) -> PerceptionModel:
     from foveal.agent.dialogue import Foveal
     from foveal.agent.native import NativeModel
+    from foveal.agent.vpt import Paper
     from foveal.tools.extras import needs
+
+    vpt = profile.dialect == "vpt"
+    dialect = Paper(profile.trigger) if vpt else Foveal(profile.system)
 
     with needs("models"):
         import safetensors  # noqa: F401  # these first: without them
         import torch  # noqa: F401  # transformers fails in words of its own
 
-        return NativeModel.from_folder(
-            profile.weights, Foveal(profile.system), profile.device, profile.name
-        )
-
-
-def _dispatcher(profile: Profile, store: ImageStore, ray: str | bool | None) -> Dispatcher:
-    from foveal.tools.catalogue import embedded
-
-    crew = embedded(profile.weights, profile.device, profile.drawn)
-    if ray:
-        from foveal.tools.ray_dispatch import RayDispatcher
-
-        return RayDispatcher(store, crew, None if ray is True else ray)
-    from foveal.tools.dispatch import InlineDispatcher
-
-    return InlineDispatcher(store, crew)
+        return NativeModel.from_folder(profile.folder, dialect, profile.device, profile.name)
