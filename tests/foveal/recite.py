@@ -49,7 +49,7 @@ def recite(turns: Sequence[str]) -> None:
     spoken = [turn for turn in turns if not turn.startswith("!")]
     stand_in: Any = agent
     stand_in._model = lambda profile: ScriptedModel(spoken, [None] * (len(spoken) - 1) + [0.93])
-    stand_in._dispatcher = lambda profile, store, ray: Seer(*waits)
+    stand_in.carrier = lambda *_: Seer(*waits)
 
 
 if __name__ == "__main__":
