@@ -68,6 +68,12 @@ def stats(actor: Any) -> "Future[Stats]":
     return future
 
 
+def declared(actor: Any) -> "Future[Pool]":
+    """What an actor was started with."""
+    future: Future[Pool] = actor.declared.options(concurrency_group=CARE).remote().future()
+    return future
+
+
 @dataclass(frozen=True)
 class Actors:
     """One specialist's actors."""

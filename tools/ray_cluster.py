@@ -15,7 +15,7 @@ def require(name: str, pool: Pool) -> None:
     if any(holds(node, needed(pool)) for node in nodes):
         return
     asked = ", ".join(f"{kind} {amount:g}" for kind, amount in needed(pool).items())
-    problem = f"no node can hold a {name} that needs {asked}; the cluster has {said(nodes)}"
+    problem = f"no node is large enough for the {name}, which needs {asked}; the cluster has {said(nodes)}"
     raise SetupError(
         problem, f"lower it with --pool {name}.num_cpus=... or num_gpus=..., or add a node"
     )
@@ -63,6 +63,31 @@ def store_capacity() -> int:
         node["NodeID"]: int(node["Resources"].get("object_store_memory", 0)) for node in _nodes()
     }
     return sizes.get(here) or min(filter(None, sizes.values()), default=0)
+
+
+def free() -> list[Resources]:
+    """What each node has left."""
+    from ray._private import state
+
+    left: dict[str, Resources] = state.available_resources_per_node()
+    return list(left.values())
+
+
+def stores() -> list[tuple[str, int, int]]:
+    """Each node's address, and of its object store the bytes in use and the bytes there are."""
+    from ray._private import state
+
+    left = state.available_resources_per_node()
+    kind = "object_store_memory"
+    sizes = [(node, int(node["Resources"].get(kind, 0))) for node in _nodes()]
+    return [
+        (
+            str(node["NodeManagerAddress"]),
+            size - int(left.get(node["NodeID"], {}).get(kind, size)),
+            size,
+        )
+        for node, size in sizes
+    ]
 
 
 def record(actor: Any) -> Mapping[str, Any]:

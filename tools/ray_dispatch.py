@@ -12,16 +12,15 @@ import threading
 from collections.abc import Mapping, Sequence
 
 from foveal.agent.actions import Perception
-from foveal.agent.errors import SetupError
 from foveal.agent.observations import Observation
 from foveal.agent.pools import Pool
 from foveal.tools import ray_cluster
 from foveal.tools.base import Mark, Reply, Request
 from foveal.tools.catalogue import REMEMBERING, Crew
-from foveal.tools.dispatch import described, perceive
+from foveal.tools.dispatch import perceive
 from foveal.tools.extras import needs
 from foveal.tools.ray_actors import Actors
-from foveal.tools.ray_home import RayHome
+from foveal.tools.ray_home import RayHome, entered
 from foveal.tools.ray_images import BORROWED, IMAGES, Borrowed, RayImages, StoreUse, Usage
 from foveal.tools.ray_pool import RayPool
 from foveal.tools.store import ImageStore
@@ -92,12 +91,7 @@ class RayDispatcher:
         with needs("ray"):
             import ray
         if not ray.is_initialized():
-            self._home = home = RayHome(self._address)
-            try:
-                home.enter()
-            except (OSError, RuntimeError, ValueError) as error:
-                self._home = None
-                raise _unreachable(self._address, error) from error
+            self._home = entered(self._address)
         if not self._pools:
             self._measure()
 
@@ -120,10 +114,3 @@ class RayDispatcher:
             if self._home is not None:
                 self._home.leave()
                 self._home = None
-
-
-def _unreachable(address: str | None, error: Exception) -> SetupError:
-    if address is None:
-        return SetupError(f"Ray does not start ({described(error)})", "run without --ray")
-    problem = f"no Ray cluster at {address!r} ({described(error)})"
-    return SetupError(problem, "check the address, or run without --ray")

@@ -10,6 +10,10 @@ import socket
 import threading
 from typing import Any
 
+from foveal.agent.errors import SetupError
+from foveal.tools.dispatch import described
+from foveal.tools.extras import needs
+
 LOCAL_STORE = 2**30
 """Bytes of object store for a Ray started here."""
 PATIENCE = 5.0
@@ -51,6 +55,22 @@ class RayHome(threading.Thread):
         finally:
             self._ready.set()
         self._over.wait()
+
+
+def entered(address: str | None, cure: str = "check the address, or run without --ray") -> RayHome:
+    """A Ray started or joined. Raises SetupError when there is none at the address."""
+    with needs("ray"):
+        import ray.exceptions
+    home = RayHome(address)
+    try:
+        home.enter()
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        if address is None:
+            problem, cure = f"Ray does not start ({described(error)})", "run without --ray"
+        else:
+            problem = f"no Ray cluster at {address!r} ({described(error)})"
+        raise SetupError(problem, cure) from error
+    return home
 
 
 def _initialise(address: str | None) -> None:

@@ -95,6 +95,10 @@ class Worker:
         """Whether it may be given work."""
         return Health(len(self._waiting), self._running, self._meter.finished)
 
+    async def declared(self) -> Pool:
+        """What it was started with."""
+        return self._pool
+
     async def stats(self) -> Stats:
         """How it has done since it started."""
         batches, caches = self._batches, self._caches()
