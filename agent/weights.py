@@ -3,12 +3,15 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from foveal.agent.errors import SetupError
 
 SUMS = "SHA256SUMS"
+LARGE = 2**26
+"""Bytes from which on a file's digest is remembered."""
 CURE = "reinstall foveal or point the profile at intact weights"
 
 
@@ -113,7 +116,22 @@ def _named(path: Path) -> str:
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
+    """SHA-256 of a file's bytes, in hexadecimal.
+
+    A large file is read once in a process, as long as its size and time stay: its parts are loaded one by one.
+    """
+    stat = path.stat()
+    if stat.st_size < LARGE:
+        return _computed(path)
+    return _remembered(path.resolve(), stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _remembered(path: Path, size: int, modified: int) -> str:
+    return _computed(path)
+
+
+def _computed(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -140,6 +140,7 @@ def _write_tensors(state: Mapping[str, Any], folder: Path, largest: int) -> None
         part = {member: _own(state[member]) for member in members}
         _say(f"writing {name}, {sum(t.nbytes for t in part.values()) / 1e9:.2f} GB")
         save_file(part, folder / name, metadata={"format": "pt"})
+        (folder / name).chmod((folder / "config.json").stat().st_mode)  # not for its owner alone
     if split.is_sharded:
         index = {"metadata": split.metadata, "weight_map": split.tensor_to_filename}
         _write_json(folder / "model.safetensors.index.json", index)

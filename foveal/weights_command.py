@@ -17,7 +17,7 @@ def convert(
     source: Annotated[Path, typer.Argument(metavar="SRC", help="A model folder.")],
     destination: Annotated[Path, typer.Argument(metavar="DST", help="A folder to be made.")],
 ) -> Job:
-    """Write a checkpoint anew as safetensors: checked, with today's names, loaded faster.
+    """Write a checkpoint anew as safetensors: checked, complete, with today's names.
 
     Numbers stay as they are. Misleading settings are corrected, and checksums are written.
     """

@@ -99,6 +99,19 @@ def test_a_listed_file_is_verified(path: Path, row: str) -> None:
     verify(path)
 
 
+def test_a_large_file_is_read_once_until_it_changes(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("foveal.agent.weights.LARGE", 1)
+    first = digest(path)
+    monkeypatch.setattr(Path, "open", lambda *_: pytest.fail("read again"))
+    assert digest(path) == first
+    monkeypatch.undo()
+    monkeypatch.setattr("foveal.agent.weights.LARGE", 1)
+    path.write_bytes(b"shorter")
+    assert digest(path) != first
+
+
 def test_a_changed_file_is_damaged(path: Path) -> None:
     listed(path)
     path.write_bytes(path.read_bytes()[:-1] + b"x")

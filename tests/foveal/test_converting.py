@@ -96,6 +96,8 @@ def test_every_file_is_listed_and_intact(tmp_path: Path) -> None:
     assert "pytorch_model.bin" not in files
     for name in files:
         verify(tmp_path / "new" / name)
+    modes = {path.stat().st_mode for path in (tmp_path / "new").iterdir()}
+    assert len(modes) == 1, "whoever may read one may read all"
     assert [path.name for path in tmp_path.iterdir()] == ["new"]
 
 
