@@ -41,6 +41,11 @@ class NativeSession:
         context = self._context
         return Usage(context.prefilled - self._emitted, self._emitted, context.visual)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes that its cache reserves."""
+        return self._context.nbytes
+
     async def catch_up(self) -> None:
         """Compute the whole transcript in one pass."""
         await self._extend(await asyncio.to_thread(self._replayed))
