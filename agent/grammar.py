@@ -16,6 +16,7 @@ from foveal.agent.actions import (
     MAX_OBJECTS,
     Action,
     Answer,
+    Area,
     Depth,
     Detect,
     Look,
@@ -26,6 +27,7 @@ from foveal.agent.actions import (
     Reencode,
     Region,
     Segment,
+    Target,
     targets_of,
 )
 from foveal.agent.errors import ActionError
@@ -102,7 +104,7 @@ def render(action: Action) -> str:
             return action.text
         case Detect():
             return f"<|detect_start|>{action.phrase}<|detect_end|>"
-        case Look(target=Region()):
+        case Look(target=Region() | Area()):
             return f"{REGION_START}{spell(action.target)}{REGION_END}"
         case Look():
             return f"<|look_start|>{spell(action.target)}<|look_end|>"
@@ -116,10 +118,12 @@ def render(action: Action) -> str:
             assert_never(action)
 
 
-def spell(target: Region | Object) -> str:
-    """A region as its four cell tokens, or an object as its token."""
+def spell(target: Target) -> str:
+    """A region as its four cell tokens, an object as its token; an area, which has no tokens, as its fractions."""
     if isinstance(target, Object):
         return f"<|obj_{target.index}|>"
+    if isinstance(target, Area):
+        return f"[{target.x0:.3f}, {target.y0:.3f}, {target.x1:.3f}, {target.y1:.3f}]"
     return f"<|x_{target.x0}|><|y_{target.y0}|><|x_{target.x1}|><|y_{target.y1}|>"
 
 

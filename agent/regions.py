@@ -1,10 +1,12 @@
-"""Grid regions to pixels and back: 8 x 8 equal cells over the original image, one cell of margin.
+"""Regions and areas to pixels and back: 8 x 8 equal cells over the original image, or fractions of it.
 
-Source: Visual Perception Token (arXiv 2502.17425); both corners of a region lie inside it, and a crop
-takes one more cell on every side, cut off at the image's border.
+Source of the cells: Visual Perception Token (arXiv 2502.17425); both corners of a region lie inside it, and a
+crop takes one more cell on every side, cut off at the image's border. Areas have no margin.
 """
 
-from foveal.agent.actions import GRID, Region
+import math
+
+from foveal.agent.actions import GRID, Area, Region
 
 MIN_SIDE = 28
 """A crop is never narrower than this many pixels where the image allows it: one merged patch."""
@@ -23,6 +25,19 @@ def cells_to_box(region: Region, width: int, height: int) -> tuple[int, int, int
 def _span(first: int, last: int, extent: int) -> tuple[int, int]:
     start = max(first - 1, 0) * extent // GRID
     return start, max(start + 1, min(last + 2, GRID) * extent // GRID)
+
+
+def area_to_box(area: Area, width: int, height: int) -> tuple[int, int, int, int]:
+    """The whole pixels that an area touches, as left, top, right, bottom (half-open); at least one."""
+    left, right = _pixels(area.x0, area.x1, width)
+    top, bottom = _pixels(area.y0, area.y1, height)
+    return left, top, right, bottom
+
+
+def _pixels(low: float, high: float, extent: int) -> tuple[int, int]:
+    # To a millionth of a pixel first: 0.3 of 100 must not touch a 31st.
+    start = min(math.floor(round(low * extent, 6)), extent - 1)
+    return start, max(start + 1, math.ceil(round(high * extent, 6)))
 
 
 def box_to_cells(xyxy: tuple[float, float, float, float], width: int, height: int) -> Region:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import assert_never
 
 from foveal.agent.actions import (
+    Area,
     Depth,
     Detect,
     Look,
@@ -11,8 +12,8 @@ from foveal.agent.actions import (
     Perception,
     Read,
     Reencode,
-    Region,
     Segment,
+    Target,
     targets_of,
 )
 from foveal.agent.observations import (
@@ -96,10 +97,15 @@ def _capped(lines: Sequence[str]) -> list[str]:
     return [*lines[:LINES], *([f"and {rest} more"] if rest > 0 else [])]
 
 
-def _place(target: Region | Object, names: Mapping[int, str]) -> str:
+def _place(target: Target, names: Mapping[int, str]) -> str:
     if isinstance(target, Object):
         label = names.get(target.index, "")
         return f"object {target.index}" + (f" ({label})" if label else "")
+    if isinstance(target, Area):
+        x0, y0, x1, y1 = (
+            f"{100 * side:.0f}" for side in (target.x0, target.y0, target.x1, target.y1)
+        )
+        return f"{x0} to {x1} % across, {y0} to {y1} % down"
     across, down = _span(target.x0, target.x1), _span(target.y0, target.y1)
     return f"columns {across}, rows {down} of 8 x 8"
 

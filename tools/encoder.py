@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.agent.actions import Encoder as Kind
-from foveal.agent.actions import Look, Reencode, Region
+from foveal.agent.actions import Look, Object, Reencode
 from foveal.agent.errors import InputError, SpecialistError
 from foveal.agent.observations import Box, Looked, Reencoded, View
 from foveal.agent.regions import MIN_SIDE, grown
@@ -121,8 +121,8 @@ def seen(
 def crop_of(
     mark: Mark, action: Look, width: int, height: int, smallest: int = MIN_SIDE
 ) -> tuple[int, int, int, int]:
-    """The pixels to show: a region as resolved, its margin included; an object's box with a margin."""
-    margin = 0.0 if isinstance(action.target, Region) else 0.25
+    """The pixels to show: an object's box with a margin; a region, which has one, or an area as it is."""
+    margin = 0.25 if isinstance(action.target, Object) else 0.0
     return grown(mark.box.xyxy, width, height, margin, smallest)
 
 

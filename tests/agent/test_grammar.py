@@ -12,6 +12,7 @@ from foveal.agent.actions import (
     MAX_TARGETS,
     Action,
     Answer,
+    Area,
     Depth,
     Detect,
     Encoder,
@@ -23,7 +24,15 @@ from foveal.agent.actions import (
     Segment,
 )
 from foveal.agent.errors import ActionError
-from foveal.agent.grammar import ACTION_TOKENS, FORMS, PERCEPTION_TOKENS, parse, render
+from foveal.agent.grammar import (
+    ACTION_TOKENS,
+    FORMS,
+    PERCEPTION_TOKENS,
+    REGION_END,
+    REGION_START,
+    parse,
+    render,
+)
 
 
 def spelled(short: str) -> str:
@@ -232,3 +241,10 @@ def test_every_token_is_spelled_once() -> None:
 @pytest.mark.parametrize("key", [lambda f: f.start, lambda f: f.end], ids=["start", "end"])
 def test_an_action_is_known_by_its_start_and_by_its_end(key: Callable[[object], str]) -> None:
     assert len({key(form) for form in FORMS}) == len(FORMS)
+
+
+def test_an_area_is_shown_as_fractions_and_is_nothing_the_vocabulary_can_say() -> None:
+    look = render(Look(target=Area(x0=0.125, y0=0, x1=0.5, y1=1)))
+    assert look == f"{REGION_START}[0.125, 0.000, 0.500, 1.000]{REGION_END}"
+    with pytest.raises(ActionError, match="takes one region"):
+        parse(look)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from foveal.agent.actions import Depth, Look, Object, Reencode, Region
+from foveal.agent.actions import Area, Depth, Look, Object, Reencode, Region
 from foveal.agent.errors import InputError, SpecialistError
 from foveal.agent.observations import Box, Looked, Reencoded
 from foveal.agent.vision import Encoded
@@ -21,6 +21,7 @@ from foveal.tools.towers import LateTower
 
 PHOTO = np.random.default_rng(1).integers(0, 256, (400, 600, 3), np.uint8)
 OBJECT, REGION = Look(target=Object(index=3)), Look(target=Region(x0=1, y0=1, x1=2, y1=2))
+AREA = Look(target=Area(x0=0.1, y0=0.1, x1=0.2, y1=0.2))
 
 
 def mark(*xyxy: float) -> Mark:
@@ -33,6 +34,8 @@ CROPS = [
     (OBJECT, (300, 200, 304, 204), (288, 188, 316, 216)),  # at least 28 pixels
     (OBJECT, (598, 398, 600, 400), (572, 372, 600, 400)),  # and inside the image
     (REGION, (75, 50, 300, 200), (75, 50, 300, 200)),  # its margin is in the box already
+    (AREA, (75, 50, 300, 200), (75, 50, 300, 200)),  # as the model drew it
+    (AREA, (75, 50, 76, 200), (62, 50, 90, 200)),  # but never a sliver
 ]
 
 
