@@ -115,7 +115,7 @@ def _found(values: list[Any]) -> Any:
     import pyarrow as pa
 
     try:
-        kind = pa.infer_type(values)
+        kind = pa.array(values).type
     except (pa.ArrowException, OverflowError):
         return None
     return None if "struct" in str(kind) else kind

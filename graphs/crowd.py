@@ -22,7 +22,7 @@ from foveal.graphs.result import Result
 from foveal.tools.dispatch import described
 from foveal.tools.extras import needs
 from foveal.tools.images import Source, read_file
-from foveal.tools.ray_home import RayHome
+from foveal.tools.ray_home import entered
 
 KILLS = 2
 """Agents that a question may kill, alone, before it is given up."""
@@ -41,7 +41,7 @@ class Hire:
     agents: int = 1
     concurrency: int = 8
     """Questions that one agent has in flight."""
-    num_cpus: float = 1.0
+    num_cpus: float = 0.25
     num_gpus: float = 0.0
     deadline: float = 900.0
     """Seconds after which an agent that has not answered a question is taken for dead."""
@@ -75,14 +75,7 @@ def joined(address: str | None) -> Iterator[None]:
     """Inside, this process is part of the cluster at an address, or of one that is started here for None."""
     with needs("ray"):
         import ray
-    home = None if ray.is_initialized() else RayHome(address)
-    try:
-        if home is not None:
-            home.enter()
-    except (OSError, RuntimeError, ValueError) as error:
-        what = f"no Ray cluster at {address!r}" if address else "Ray does not start"
-        problem = f"{what} ({described(error)})"
-        raise SetupError(problem, "check the address, or run without --ray") from error
+    home = None if ray.is_initialized() else entered(address)
     try:
         yield
     finally:
@@ -112,7 +105,11 @@ class Crowd:
         return len(self._seats)
 
     def open(self) -> None:
-        """Start every agent. Questions may be asked at once, and wait for the first that is ready."""
+        """Start every agent. Questions may be asked at once, and wait for the first that is ready.
+
+        Raises SetupError when the cluster can never hold one.
+        """
+        _require(self._hire)
         for _ in range(self._hire.agents):
             self._start()
 
@@ -254,6 +251,21 @@ class Crowd:
             ray.kill(clerk)
             raise
         return failure or Seat(clerk)
+
+
+def _require(hire: Hire) -> None:
+    """Ray would wait for ever for a node that is large enough."""
+    import ray
+
+    from foveal.tools import ray_cluster
+
+    request = {"CPU": hire.num_cpus, "GPU": hire.num_gpus}
+    request = {kind: amount for kind, amount in request.items() if amount}
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    if not any(ray_cluster.holds(node, request) for node in nodes):
+        asked = ", ".join(f"{kind} {amount:g}" for kind, amount in request.items())
+        problem = f"no node can hold an agent that needs {asked}; the cluster has {ray_cluster.said(nodes)}"
+        raise SetupError(problem, "lower --agent-cpus or --agent-gpus, or add a node")
 
 
 def _future(reference: Any) -> asyncio.Future[Any]:

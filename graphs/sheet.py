@@ -4,7 +4,9 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -49,7 +51,7 @@ def opened(source: str) -> Sheet:
     Raises InputError when there is none.
     """
     if source == STDIN:
-        return Lines("stdin", Path.cwd(), _spooled(sys.stdin.buffer))
+        return _spooled(sys.stdin.buffer)
     if source.startswith(HUB):
         from foveal.graphs.tables import hub
 
@@ -68,24 +70,29 @@ def opened(source: str) -> Sheet:
 
 def _file(path: Path) -> Sheet:
     try:
-        file = path.open("rb")
-        start = file.read(len(PARQUET))
-        file.seek(0)
+        with path.open("rb") as file:
+            start = file.read(len(PARQUET))
     except OSError as error:
         raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from None
     if start == PARQUET:
         from foveal.graphs.tables import parquet
 
-        file.close()
         return parquet(path)
-    return Lines(str(path), path.resolve().parent, file)
+    return Lines(str(path), path.resolve().parent, lambda: path.open("rb"))
 
 
-def _spooled(stream: IO[bytes]) -> IO[bytes]:
-    """What a pipe says, in a file that has no name, so that it can be read twice and vanishes with us."""
+def _spooled(stream: IO[bytes]) -> Sheet:
+    """What a pipe says, in a file without a name, so that it can be read twice and vanishes with us."""
     file = tempfile.TemporaryFile()  # noqa: SIM115  # it lives as long as the sheet
     shutil.copyfileobj(stream, file)
-    return file
+
+    def again() -> AbstractContextManager[IO[bytes]]:
+        file.seek(0)
+        return nullcontext(file)
+
+    lines = Lines("stdin", Path.cwd(), again)
+    weakref.finalize(lines, file.close)
+    return lines
 
 
 @dataclass
@@ -94,15 +101,16 @@ class Lines:
 
     name: str
     base: Path
-    file: IO[bytes]
+    read: Callable[[], AbstractContextManager[IO[bytes]]]
+    """Opens it at its beginning."""
     unit: str = field(default="line", init=False)
 
     def rows(self) -> Iterator[Row]:
         """Every line that is not empty."""
-        self.file.seek(0)
-        for number, line in enumerate(self.file, start=1):
-            if line.strip():
-                yield _parsed(number, line)
+        with self.read() as file:
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    yield _parsed(number, line)
 
 
 def _parsed(number: int, line: bytes) -> Row:

@@ -83,7 +83,7 @@ def _saved(path: Path) -> Dataset:
         from datasets import load_from_disk
     try:
         dataset = load_from_disk(path)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, LookupError) as error:
         raise InputError(f"{str(path)!r} is no intact dataset: {_first(error)}") from None
     return Dataset(str(path), path.resolve(), _encoded(dataset))
 
