@@ -64,7 +64,7 @@ class Context:
         self._next = 0
         self._state: Any = None
         self.states: list[Any] = []
-        """Every control state (hidden,) that was fed, in order."""
+        """Every control state (hidden,) that was fed, in order; None for one that was taken away."""
         self.prefilled = 0
         """Tokens computed so far."""
         self.visual = 0
@@ -138,6 +138,8 @@ class Context:
             return embeds
         h = self._steer(self._state)
         self.states.append(h)
+        if h is None:
+            return embeds
         return torch.cat([h[None].to(embeds.dtype), embeds[1:]])
 
     def _projected(self, part: Again) -> Any:

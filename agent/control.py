@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Source = Literal["own", "zero", "random", "other"]
+Source = Literal["own", "zero", "random", "other", "none"]
 Steer = Callable[[Any], Any]
-"""h (hidden,) to the h that is used instead."""
+"""h (hidden,) to the h that is used instead, None for no h at all."""
 
 
 @dataclass
@@ -19,7 +19,8 @@ class Control:
     """Which h is used: the model's own, or a replacement."""
 
     h: Source = "own"
-    """`random` has the norm of the model's own; `other` is the last one of another image's run, at first zero."""
+    """`random` has the norm of the model's own; `other` is the last one of another image's run, at first zero;
+    with `none` the token keeps its own embedding and the projector is unconditioned, as in a single plain pass."""
     c: Literal["own", "zero"] = "own"
     """`zero` leaves the projector unconditioned: its output is u, and h is only an embedding."""
     seed: int = 0
@@ -42,6 +43,8 @@ class Control:
         match self.h:
             case "own":
                 return h
+            case "none":
+                return None
             case "zero":
                 return h * 0
             case "random":

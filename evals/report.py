@@ -38,6 +38,8 @@ class Setting(_Frozen):
     profile: str
     tools: tuple[str, ...]
     """The perception actions that were allowed."""
+    ablate: str = ""
+    """What was taken away besides, as `agent eval --ablate` takes it."""
 
 
 class Share(_Frozen):

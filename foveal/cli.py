@@ -12,7 +12,10 @@ from typing import Annotated, Any
 import typer
 
 from foveal.agent.errors import InputError, SetupError
-from foveal.options import Job, Json, Profile, Tools
+from foveal.batch_command import batch
+from foveal.bench_command import bench
+from foveal.options import BaseUrl, Job, Json, Model, Pools, Profile, Tools, Trigger
+from foveal.pool_command import pool
 from foveal.terminal import discard_stdout, one_line
 from foveal.weights_command import weights
 
@@ -30,10 +33,14 @@ def run(
     ],
     question: Annotated[str, typer.Option(metavar="TEXT", help="What to find out.")],
     profile: Profile = None,
+    model: Model = None,
+    base_url: BaseUrl = None,
+    trigger: Trigger = None,
     ray: Annotated[
         str | None,
         typer.Option(metavar="[ADDRESS]", help="Run specialists on Ray: here, or auto, host:port."),
     ] = None,
+    pools: Pools = None,
     tools: Tools = None,
     max_hops: Annotated[
         int | None, typer.Option(min=0, metavar="N", help="Times it may look again.")
@@ -54,7 +61,10 @@ def run(
     def job() -> int:
         from foveal import asking
 
-        order = asking.Order(image, question, profile, ray, tools, max_hops, trace, as_json, hops)
+        order = asking.Order(
+            image, question, profile, ray, tools, max_hops, trace, as_json, hops, model, trigger,
+            tuple(pools or ()), base_url,
+        )  # fmt: skip
         return asking.run(order)
 
     return job
@@ -72,6 +82,9 @@ def doctor(as_json: Json = False) -> Job:
     return job
 
 
+app.command(epilog="Example: agent batch questions.jsonl --out answers")(batch)
+app.command()(bench)
+app.add_typer(pool, name="pool")
 app.add_typer(weights, name="weights")
 
 measures = typer.Typer(help="Measure how often the agent is right.")
@@ -84,14 +97,25 @@ def eval_tabletop(
     seed: Annotated[int, typer.Option(min=0, metavar="S", help="Which scenes are drawn.")] = 0,
     tools: Tools = None,
     profile: Profile = None,
+    model: Model = None,
+    base_url: BaseUrl = None,
+    trigger: Trigger = None,
+    ablate: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LIST", help="Replace, by comma: tools=none, h=zero|random|other|none, c=zero."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> Job:
     """Ask about rendered tables that no training has seen, one question a scene."""
 
     def job() -> int:
-        from foveal.evaluating import tabletop
+        from foveal.agent.choosing import choose
+        from foveal.evaluating import Order, tabletop
 
-        return tabletop(limit, seed, profile, tools, as_json)
+        chosen = choose(profile, model, trigger, base_url)
+        return tabletop(Order(limit, seed, chosen, tools, ablate, as_json))
 
     return job
 

@@ -9,8 +9,9 @@ from types import TracebackType
 from typing import Any
 
 from foveal.agent.actions import PERCEPTIONS, PerceptionKind
+from foveal.agent.control import Control
 from foveal.agent.errors import InputError
-from foveal.agent.model import PerceptionModel
+from foveal.agent.model import Connected, PerceptionModel
 from foveal.agent.pools import Pool, merged
 from foveal.agent.profiles import Profile, load
 from foveal.agent.settings import Settings, settings
@@ -50,12 +51,14 @@ class Agent:
         model: PerceptionModel | None = None,
         dispatcher: Dispatcher | None = None,
         store: ImageStore | None = None,
+        control: Control | None = None,
     ) -> None:
         """Choose a profile (a name, a TOML file; by default FOVEAL_PROFILE, or embedded) and what it may do.
 
         `ray` is the address of a cluster, or True to start one here; `pools` replace what the profile says of
         how its specialists run there. `model` replaces the profile's own, and
         `dispatcher`, which comes with the `store` it works on, its specialists; whoever made them closes them.
+        `control` replaces the control state of re-encodings, for ablations.
         """
         if dispatcher is not None and store is None:
             raise InputError("a dispatcher comes with the store that it reads images from")
@@ -66,6 +69,7 @@ class Agent:
         self._budgets = budgets or Budgets()
         self._trace_dir = None if trace_dir is None else Path(trace_dir)
         self._ray, self._model, self._dispatcher = ray, model, dispatcher
+        self._control = control
         self._pools = merged(self.profile.pools, pools or {})
         self._owns_dispatcher = dispatcher is None
         self._store = store if store is not None else ImageStore()
@@ -150,7 +154,7 @@ class Agent:
         if self._dispatcher is None:
             self._dispatcher = carrier(self.profile, self._store, self._ray, self._pools)
         return Parts(
-            self._model or _model(self.profile),
+            self._model or _model(self.profile, self._control),
             self._dispatcher,
             self._store,
             profile=self.profile.name,
@@ -167,6 +171,8 @@ class Agent:
         await asyncio.gather(*others, return_exceptions=True)
         if self._owns_dispatcher and self._dispatcher is not None:
             await self._dispatcher.close()
+        if self._parts is not None and self._model is None:
+            await _let_go(self._parts.model)
 
 
 def ask(image: Source, question: str, **options: Any) -> Result:
@@ -198,17 +204,12 @@ def chosen(tools: Tools, profile: Profile) -> tuple[PerceptionKind, ...]:
     return tuple(kind for kind in PERCEPTIONS if kind in names)
 
 
-def _model(profile: Profile) -> PerceptionModel:
-    from foveal.agent.dialogue import Foveal
-    from foveal.agent.native import NativeModel
-    from foveal.agent.vpt import Paper
-    from foveal.tools.extras import needs
+async def _let_go(model: PerceptionModel) -> None:
+    if isinstance(model, Connected):
+        await model.aclose()
 
-    vpt = profile.dialect == "vpt"
-    dialect = Paper(profile.trigger) if vpt else Foveal(profile.system)
 
-    with needs("models"):
-        import safetensors  # noqa: F401  # these first: without them
-        import torch  # noqa: F401  # transformers fails in words of its own
+def _model(profile: Profile, control: Control | None) -> PerceptionModel:
+    from foveal.graphs.backends import model_of  # each backend imports what it needs
 
-        return NativeModel.from_folder(profile.folder, dialect, profile.device, profile.name)
+    return model_of(profile, control)

@@ -19,7 +19,7 @@ def test_json_is_one_object_with_the_accuracy(
     told = json.loads(capsys.readouterr().out)
     assert told["accuracy"] == told["right"] / 9
     assert told["setting"] == {
-        "task": "tabletop", "split": "test", "seed": 5, "profile": "embedded", "tools": [],
+        "task": "tabletop", "split": "test", "seed": 5, "profile": "embedded", "tools": [], "ablate": "",
     }  # fmt: skip
     assert set(told["families"]) == set(FAMILIES)
 
@@ -37,9 +37,29 @@ def test_people_get_a_table(
 
 
 @pytest.mark.parametrize(
-    "wrong", [["--limit", "0"], ["--seed", "-1"], ["--tools", "fly"], ["--profile", "tiny"]]
+    "wrong",
+    [
+        ["--limit", "0"],
+        ["--seed", "-1"],
+        ["--tools", "fly"],
+        ["--profile", "tiny"],
+        ["--ablate", "h"],
+        ["--ablate", "h=own"],
+        ["--ablate", "tools=none,tools=none"],
+        ["--ablate", "tools=none", "--tools", "look"],
+        ["--ablate", "h=zero"],  # the embedded model does not re-encode
+    ],
 )
 def test_bad_options_get_one_line(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*WORDS, *wrong]) == 2
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
+
+
+def test_what_was_taken_away_is_in_the_report(
+    recited: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    recited("yes")
+    assert main([*WORDS, "--ablate", "tools=none", "--json"]) == 0
+    setting = json.loads(capsys.readouterr().out)["setting"]
+    assert (setting["tools"], setting["ablate"]) == ([], "tools=none")
