@@ -147,8 +147,12 @@ def precision(device: str, plan: Layout, state: Mapping[str, Any]) -> Any:
 
 def _variant(folder: Path, config: Mapping[str, Any]) -> Encoder:
     """The encoder of a released checkpoint, from config.json, and from the tensors where that is not clear."""
-    named = config.get("vision_encoder_ls") or ()
-    listed = {encoder for encoder, name in ENCODER_NAMES.items() if name in named}
+    named = config.get("vision_encoder_ls")
+    listed = {
+        encoder
+        for encoder, name in ENCODER_NAMES.items()
+        if isinstance(named, list) and name in named
+    }
     numbered = {
         encoder
         for encoder in PROJECTOR_PARTS

@@ -136,7 +136,10 @@ def _unpickled(path: Path) -> dict[str, Any]:
         raise SetupError(f"weights {path} are damaged", CURE) from error
     except Exception as error:  # a damaged pickle may fail anywhere
         raise SetupError(f"weights {path} are damaged: {_first_line(error)}", CURE) from error
-    if not isinstance(state, dict) or not all(isinstance(t, torch.Tensor) for t in state.values()):
+    if not isinstance(state, dict) or not all(
+        isinstance(name, str) and isinstance(t, torch.Tensor) and t.layout is torch.strided
+        for name, t in state.items()
+    ):
         raise SetupError(f"weights {path} are no mapping of names to tensors", CURE)
     return state
 

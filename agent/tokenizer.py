@@ -141,8 +141,10 @@ def _add(tokenizer: Any, folder: Path) -> None:
 
     path = folder / "added_tokens.json"
     listed = load_config(path) if path.is_file() else {}
+    if not all(isinstance(number, int) for number in listed.values()):
+        raise SetupError(f"{path} maps no tokens to ids", "download the checkpoint again")
     special = _special(folder)
-    for token, number in sorted(listed.items(), key=lambda row: int(row[1])):
+    for token, number in sorted(listed.items(), key=lambda row: row[1]):
         tokenizer.add_tokens([AddedToken(token, special=token in special, normalized=False)])
         if (found := tokenizer.token_to_id(token)) != number:
             problem = f"added_tokens.json gives {number} to {token}, which comes out as {found}"
@@ -156,4 +158,4 @@ def _special(folder: Path) -> set[str]:
     rows = [
         row for value in listed.values() for row in (value if isinstance(value, list) else [value])
     ]
-    return {row["content"] if isinstance(row, dict) else row for row in rows}
+    return {str(row.get("content") if isinstance(row, dict) else row) for row in rows}

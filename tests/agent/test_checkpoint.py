@@ -126,6 +126,7 @@ def test_what_training_left_in_the_settings_is_not_believed() -> None:
     [
         {"model_type": "vrt_qwen2_vl"},
         {"vision_encoder_ls": "absent"},
+        {"vision_encoder_ls": 3},
         {"vision_encoder_ls": ["dino", "sam", "clip"]},
         {"seg_image_token_id": "absent", "seg_action_id": "absent", "vision_encoder_ls": "absent"},
         {"clip_image_token_id": None, "clip_action_id": None, "clip_action_start_id": "absent"},

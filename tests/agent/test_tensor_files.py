@@ -128,8 +128,17 @@ def test_code_in_a_pickle_is_not_run(
 
 
 @pytest.mark.parametrize(
-    "content", [[torch.ones(1)], {"a": 1}, {"state_dict": STATE}, torch.ones(1)]
+    "content",
+    [
+        [torch.ones(1)],
+        {"a": 1},
+        {1: torch.ones(1)},
+        {"a": torch.ones(1).to_sparse()},
+        {"state_dict": STATE},
+        torch.ones(1),
+    ],
 )
+@pytest.mark.filterwarnings("ignore:Validating sparse tensor")
 def test_a_pickle_of_anything_else_holds_no_weights(content: Any, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "pytorch_model.bin")
     with pytest.raises(SetupError, match="are no mapping of names to tensors"):

@@ -81,7 +81,7 @@ def test_a_folder_without_a_tokenizer(checkpoint_copy: Copy, name: str) -> None:
         load_tokenizer(folder)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"model": 3}'])
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"a": "b"}', '{"model": 3}'])
 @pytest.mark.parametrize("name", ["tokenizer.json", "vocab.json", "added_tokens.json"])
 def test_a_damaged_tokenizer(checkpoint_copy: Copy, name: str, content: str) -> None:
     folder = checkpoint_copy("clip")
