@@ -18,3 +18,6 @@ class Dialect(Protocol):
 
     def answered(self, text: str) -> str:
         """The answer as the user sees it."""
+
+    def may_drop(self, text: str) -> bool:
+        """Whether a turn that begins so may go on to something that `answered` takes away."""

@@ -59,6 +59,10 @@ class Foveal:
         """The text: this dialect adds nothing to an answer."""
         return text
 
+    def may_drop(self, text: str) -> bool:
+        """Never."""
+        return False
+
 
 def opening(asked: Asked, system: str) -> tuple[str, str]:
     """What stands before and after the image's visual tokens, up to the model's first turn.

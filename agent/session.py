@@ -67,6 +67,8 @@ class NativeSession:
             found_objects(self._items), max_new_tokens, hear,
         )  # fmt: skip
         decoded = await asyncio.wrap_future(model.engine.submit(steps))
+        if hear is not None:
+            hear.finish(model.spoken(decoded.tokens))
         self._emitted += len(decoded.tokens)
         self._controls.turn(decoded.tokens)
         turn = self._acted(decoded)
@@ -188,14 +190,23 @@ class _Controls:
 
 
 class _Streamer:
-    """Passes on decoded text as soon as its bytes are complete."""
+    """Passes on decoded text as soon as its bytes are complete, as the user is to see it."""
 
     def __init__(self, model: "NativeModel", on_text: Callable[[str], None]) -> None:
         self._model, self._on_text, self._said = model, on_text, ""
 
     def __call__(self, tokens: Sequence[int]) -> None:
         text = self._model.spoken(tokens)
-        if text.endswith("\ufffd"):  # half a character: wait for the rest
-            return
-        self._on_text(text[len(self._said) :])
-        self._said = text
+        # Half a character, or the beginning of what may be no part of the answer: wait for the rest.
+        if not (text.endswith("\ufffd") or self._model.dialect.may_drop(text)):
+            self._pass_on(text)
+
+    def finish(self, text: str) -> None:
+        """The turn has ended: nothing more can change what was held back."""
+        self._pass_on(text)
+
+    def _pass_on(self, text: str) -> None:
+        said = self._model.dialect.answered(text)
+        if len(said) > len(self._said):
+            self._on_text(said[len(self._said) :])
+            self._said = said

@@ -52,6 +52,10 @@ class Paper:
         said = _HANDOVER.match(text)
         return text[said.end() :] if said else text
 
+    def may_drop(self, text: str) -> bool:
+        """While it may be the beginning of that sentence."""
+        return HANDOVER.startswith(text.strip()) and bool(text)
+
 
 def _worth_saying(items: Sequence[Injected]) -> list[Injected]:
     """Without the call to answer where something is shown: after a picture the model says that itself."""

@@ -1,8 +1,9 @@
 """What a released checkpoint reads, to the token: the prompts of the paper's own pipeline, ids and all."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from foveal.agent.observations import (
     Reencoded,
     View,
 )
+from foveal.agent.session import _Streamer
 from foveal.agent.transcript import Acted, Asked, Injected, Noted, Observed
 from foveal.agent.vpt import HANDOVER, TRIGGERS, Paper, Trigger
 
@@ -266,3 +268,34 @@ def test_whatever_outsiders_say_adds_no_special_token() -> None:
         return "".join(piece for piece in framed if isinstance(piece, str))
 
     assert joined(HOSTILE).count("<|") == joined("word").count("<|")
+
+
+@pytest.mark.parametrize(
+    ("pieces", "heard"),
+    [
+        (["Now", " answer", " the question", ".", "\n", "No", "."], ["No", "."]),
+        (["Now", " and then"], ["Now and then"]),
+        (["Now"], ["Now"]),
+        (["Two", " dogs"], ["Two", " dogs"]),
+    ],
+)
+def test_what_is_streamed_is_the_answer_without_the_hand_over(
+    pieces: list[str], heard: list[str]
+) -> None:
+    model, said = FakeModel(), list[str]()
+    streamer = _Streamer(cast(Any, model), said.append)
+    for count in range(1, len(pieces) + 1):
+        model.text = "".join(pieces[:count])
+        streamer([0])
+    streamer.finish(model.text)
+    assert said == heard
+
+
+class FakeModel:
+    """Spells whatever the test wants."""
+
+    text = ""
+    dialect = Paper()
+
+    def spoken(self, tokens: Sequence[int]) -> str:
+        return self.text

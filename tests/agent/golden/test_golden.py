@@ -233,7 +233,7 @@ async def test_golden_single_run_is_a_pass_without_control(
     model = paper(variant, control=Control(c="zero"))
     session = await model.open([asked(), acted(told), told], desk)
     injected = tape(session).logits(model.network)
-    model.controls = frozenset()
+    model = paper(variant, control=Control(h="none"))
     session = await model.open([asked(), acted(told), told], desk)
     logits = tape(session).logits(model.network)
     assert apart(logits[-24:], arrays["round2_onerun.logits_tail"][0]) < LOGITS
