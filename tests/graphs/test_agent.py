@@ -4,6 +4,7 @@ import asyncio
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -272,4 +273,63 @@ def test_a_missing_extra_is_the_users_to_install(
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, library, None)
     with Agent() as agent, pytest.raises(SetupError, match=r"pip install 'foveal\[models\]'"):
+        agent.ask(picture, "How many?")
+
+
+RELEASED = Path(__file__).parents[1] / "data" / "vpt" / "clip"
+
+
+@pytest.fixture
+def fetched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The repositories that were downloaded; each is the tiny checkpoint that tests have."""
+    repositories: list[str] = []
+
+    def fetch(release: Any, device: str, stop: Any) -> Path:
+        repositories.append(release.repository)
+        return RELEASED
+
+    monkeypatch.setattr("foveal.agent.hub.fetch", fetch)
+    return repositories
+
+
+def test_what_model_and_specialists_share_is_fetched_once(fetched: list[str], picture: Any) -> None:
+    with Agent("vpt-2b-clip", budgets=Budgets(hops=0, answer_tokens=3)) as agent:
+        agent.fetch()
+        agent.fetch()
+        assert agent.ask(picture, "What is red?").answer
+        assert agent.profile.folder == RELEASED
+    assert fetched == ["rp-yu/Qwen2-VL-2b-VPT-CLIP"]
+
+
+def test_nothing_is_fetched_for_parts_that_others_made(
+    agent_saying: Any, fetched: list[str], picture: Any
+) -> None:
+    assert agent_saying("2", profile="vpt-7b-clip").ask(picture, "How many?").answer == "2"
+    assert fetched == []
+
+
+def test_closing_ends_a_download(picture: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    def fetch(release: Any, device: str, stop: Callable[[], bool]) -> Path:
+        begun.set()
+        while not stop():
+            ended.wait(0.01)
+        ended.set()
+        raise SetupError("the download was stopped", "ask again")
+
+    monkeypatch.setattr("foveal.agent.hub.fetch", fetch)
+    agent = Agent("vpt-2b-clip")
+    asking = threading.Thread(target=lambda: _quietly(agent, picture))
+    asking.start()
+    assert begun.wait(60)
+    agent.close()
+    asking.join(60)
+    assert ended.is_set()
+    assert not asking.is_alive()
+
+
+def _quietly(agent: Agent, picture: Any) -> None:
+    """Ask, and expect to be interrupted."""
+    with pytest.raises((SetupError, asyncio.CancelledError, CancelledError)):
         agent.ask(picture, "How many?")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
@@ -32,6 +32,9 @@ class Faults:
     """A file whose bytes are not what the listing says."""
     status: int = 0
     """Answered to every request for a file, when not 0."""
+    stalls: bool = False
+    """Whether a file that is cut short leaves the reader waiting until this is over."""
+    over: Event = field(default_factory=Event)
 
 
 @dataclass
@@ -157,7 +160,10 @@ class Handler(BaseHTTPRequestHandler):
         if self.command == "HEAD":
             return
         self.wfile.write(body[:cut])
-        self.close_connection = self.close_connection or len(body[:cut]) < len(body)
+        if len(body[:cut]) < len(body):
+            self.close_connection = True
+            if self.hub.faults.stalls:
+                self.hub.faults.over.wait()
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing: `hub.asked` tells."""
@@ -213,6 +219,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     monkeypatch.setenv("FOVEAL_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
     yield hub
+    hub.faults.over.set()
     server.shutdown()
     thread.join()
     server.server_close()
