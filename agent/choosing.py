@@ -6,7 +6,7 @@ from pathlib import Path
 
 from foveal.agent.actions import PERCEPTIONS, PerceptionKind
 from foveal.agent.errors import InputError, SetupError
-from foveal.agent.profiles import Profile, load, released, with_trigger
+from foveal.agent.profiles import Profile, load, released, with_server, with_trigger
 from foveal.agent.releases import RELEASES, Release, is_repository
 from foveal.agent.settings import settings
 
@@ -22,16 +22,31 @@ OURS = "qwen2_vl"
 
 
 def choose(
-    profile: str | None = None, model: str | None = None, trigger: str | None = None
+    profile: str | None = None,
+    model: str | None = None,
+    trigger: str | None = None,
+    base_url: str | None = None,
 ) -> Profile:
     """The profile by name (by default the settings' own) or for a model, with a trigger phrase if one is given.
 
+    With an address, or a profile that speaks to a server, `model` is what that server calls it.
     Raises InputError when that cannot be, SetupError when what it needs is not there.
     """
-    if profile is not None and model is not None:
-        raise InputError("--profile and --model exclude each other: a profile names its model")
-    found = of_model(model) if model is not None else load(profile or settings().profile)
+    found = _named(profile, model, base_url)
     return found if trigger is None else with_trigger(found, trigger)
+
+
+def _named(profile: str | None, model: str | None, base_url: str | None) -> Profile:
+    if base_url is not None:
+        return with_server(load(profile or "openai"), base_url, model or "")
+    if model is None:
+        return load(profile or settings().profile)
+    if profile is None:
+        return of_model(model)
+    found = load(profile)
+    if found.backend != "openai":
+        raise InputError("--profile and --model exclude each other: a profile names its model")
+    return with_server(found, model=model)
 
 
 def of_model(where: str | Path) -> Profile:

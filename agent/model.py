@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,8 @@ class Usage:
     """Tokens decoded."""
     visual: int = 0
     """Visual tokens in context."""
+    cached: int = 0
+    """Tokens of context that were sent and had not to be computed, because a server had kept them."""
 
 
 class Session(Protocol):
@@ -68,3 +70,11 @@ class PerceptionModel(Protocol):
         self, transcript: Sequence[Asked | Acted | Observed | Noted], sight: Sight
     ) -> Session:
         """A session that has seen the whole transcript."""
+
+
+@runtime_checkable
+class Connected(Protocol):
+    """What a model is as well when it holds connections: whoever made it closes it."""
+
+    async def aclose(self) -> None:
+        """Let go of them."""

@@ -5,16 +5,21 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from foveal.agent.actions import PerceptionKind
+from foveal.agent.coordinates import Convention
 from foveal.agent.errors import InputError
+from foveal.agent.openai_address import checked_address
 from foveal.agent.pools import Pool, known
 from foveal.agent.releases import FREE, MAIN, RELEASES, Release, is_repository, is_revision
 from foveal.agent.settings import settings
 from foveal.agent.vpt import Trigger
 
 DialectName = Literal["foveal", "vpt"]
+Backend = Literal["native", "openai"]
+DRAWN: tuple[PerceptionKind, ...] = ("segment", "depth")
+"""What a model that was not trained on tokens is shown: every picture that a specialist can draw."""
 RELEASED_TOOLS: tuple[PerceptionKind, ...] = ("look", "reencode")
 """What the released checkpoints know."""
 
@@ -37,6 +42,8 @@ class Profile(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
+    backend: Backend = "native"
+    """Who thinks: a Qwen2-VL with perception tokens in this process, or a server."""
     weights: Path | None = None
     """Folder with the model (Hugging Face layout) and its specialists' weights; None where it is fetched."""
     repository: Annotated[str, AfterValidator(_repository)] = ""
@@ -53,11 +60,25 @@ class Profile(BaseModel):
     drawn: tuple[PerceptionKind, ...] = ()
     """Of segment and depth, those whose pictures the model was trained to see."""
     system: str = "tools: {tools}"
-    """The system prompt; `{tools}` becomes the actions that a run allows."""
+    """The system prompt; `{tools}` becomes the actions that a run allows. Other backends add their own."""
     device: str = "cpu"
     """Where the networks run, as torch spells it."""
     domain: str = ""
     """What the model was trained for, in words shown to the user when a question lies outside."""
+    model: str = ""
+    """For other backends, the model: what the server calls it, or a folder or repository."""
+    convention: Convention = "thousand"
+    """For other backends, how the model was trained to write coordinates."""
+    base_url: Annotated[str, AfterValidator(checked_address)] = ""
+    """The OpenAI-compatible server, as http://localhost:8000/v1."""
+    api: Literal["chat", "responses"] = "chat"
+    """Which of its interfaces is used: Chat Completions, which all have, or Responses."""
+    tool_calls: bool = True
+    """Whether it is offered the actions as tools; else they are spelled in text, as they are if it refuses."""
+    timeout: Annotated[float, Field(gt=0)] = 300.0
+    """Seconds without a word from it after which it counts as gone; some need minutes to read a picture."""
+    image_ids: bool = False
+    """Whether pictures carry stable ids. vLLM then looks them up instead of hashing them; others refuse them."""
     pools: Annotated[dict[str, Pool], AfterValidator(known)] = {}
     """How many copies of each specialist a cluster runs; those not named get one."""
 
@@ -99,8 +120,8 @@ def load(name: str | Path) -> Profile:
     )
 
 
-BUILT_IN = ("embedded", *RELEASES)
-"""Profiles by name; all but the first download their model when it is first used."""
+BUILT_IN = ("embedded", *RELEASES, "openai")
+"""Profiles by name. Releases are downloaded when they are first used; the last speaks to a server."""
 
 
 def with_trigger(profile: Profile, trigger: str) -> Profile:
@@ -114,6 +135,25 @@ def with_trigger(profile: Profile, trigger: str) -> Profile:
     return profile.model_copy(update={"trigger": trigger})
 
 
+def with_server(
+    profile: Profile, base_url: str = "", model: str = "", where: str = "--base-url"
+) -> Profile:
+    """The profile with another server or model there. Raises InputError naming what cannot be.
+
+    `where` says where the address was written.
+    """
+    if profile.backend != "openai":
+        raise InputError(
+            f"profile {profile.name!r} runs in process; for a server use --profile openai"
+        )
+    try:
+        address = checked_address(base_url) or profile.base_url
+    except ValueError as error:
+        shown = "" if "@" in base_url else f" {base_url!r}"  # what stands before it may be a key
+        raise InputError(f"{where}{shown} cannot be used: {error}") from None
+    return profile.model_copy(update={"base_url": address, "model": model or profile.model})
+
+
 def embedded_weights() -> Path:
     """The folder of the weights that ship in the package, or the one that the settings name."""
     return settings().weights or Path(str(resources.files("foveal.weights")))
@@ -122,11 +162,24 @@ def embedded_weights() -> Path:
 def _built_in(name: str) -> Profile:
     if name in RELEASES:
         return released(name, RELEASES[name], settings().weights)
+    if name == "openai":
+        return with_server(_server(), settings().base_url, "", "FOVEAL_BASE_URL")
     return Profile(
         name="embedded",
         weights=embedded_weights(),
         device=settings().device,
         domain="rendered tabletop scenes of coloured solids and signs, and text in any picture",
+    )
+
+
+def _server() -> Profile:
+    return Profile(
+        name="openai",
+        backend="openai",
+        weights=embedded_weights(),
+        system="",
+        drawn=DRAWN,
+        device=settings().device,
     )
 
 
@@ -164,7 +217,7 @@ def _from_file(path: Path) -> Profile:
 
 def _defaults(name: str, values: dict[str, Any]) -> dict[str, object]:
     """What a file need not say: as the built-in profile that it is `like`, which is taken out of `values`."""
-    base = values.pop("like", None)
+    base = values.pop("like", "openai" if values.get("backend") == "openai" else None)
     if base is None:
         defaults: dict[str, object] = {"device": settings().device, "weights": embedded_weights()}
     elif base in BUILT_IN:

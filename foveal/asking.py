@@ -41,6 +41,8 @@ class Order:
     """The phrase that asks a released checkpoint to look again."""
     pools: tuple[str, ...] = ()
     """As typed: detector.replicas=2."""
+    base_url: str | None = None
+    """An OpenAI-compatible server, whose model is then meant."""
 
 
 def run(order: Order) -> int:
@@ -66,7 +68,7 @@ def run(order: Order) -> int:
 
 def _agent(order: Order) -> Agent:
     return Agent(
-        choose(order.profile, order.model, order.trigger),
+        choose(order.profile, order.model, order.trigger, order.base_url),
         ray=True if order.ray == "local" else order.ray,
         pools=_pools(order),
         tools=order.tools,

@@ -18,7 +18,13 @@ Profile = Annotated[
 ]
 Model = Annotated[
     str | None,
-    typer.Option(metavar="PATH|REPO", help="A model folder, or owner/name on Hugging Face."),
+    typer.Option(
+        metavar="PATH|REPO|NAME", help="Model folder, owner/name on the Hub, or a server's model."
+    ),
+]
+BaseUrl = Annotated[
+    str | None,
+    typer.Option(metavar="URL", help="An OpenAI-compatible server: http://localhost:8000/v1."),
 ]
 Trigger = Annotated[
     str | None,
@@ -26,6 +32,8 @@ Trigger = Annotated[
 ]
 Pools = Annotated[
     list[str] | None,
-    typer.Option("--pool", metavar="NAME.KEY=V", help="With --ray: detector.replicas=2; repeat it."),
+    typer.Option(
+        "--pool", metavar="NAME.KEY=V", help="With --ray: detector.replicas=2; repeat it."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object.")]

@@ -49,6 +49,8 @@ class Spent(BaseModel):
     """Tokens decoded."""
     visual: int = 0
     """Visual tokens in context."""
+    cached: int = 0
+    """Tokens of context that a server had kept and did not compute again."""
     seconds: float = 0.0
     """Elapsed when the budgets were last looked at."""
 

@@ -8,7 +8,7 @@ from foveal.agent.pools import Pool
 from foveal.agent.profiles import Profile
 from foveal.agent.weights import fingerprint
 from foveal.tools.base import Dispatcher
-from foveal.tools.catalogue import Crew
+from foveal.tools.catalogue import ENCODER, Crew
 from foveal.tools.store import ImageStore
 
 
@@ -36,6 +36,7 @@ def crew(profile: Profile, pools: Mapping[str, Pool]) -> Crew:
     return {
         name: on_gpu[name] if name in pools and pools[name].num_gpus else factory
         for name, factory in here.items()
+        if profile.backend == "native" or name != ENCODER  # the others take pictures, not tokens
     }
 
 

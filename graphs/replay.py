@@ -99,7 +99,8 @@ class _Counting:
         thought = self.model.latest
         if thought is None:
             return Usage()
-        return Usage(thought.spent.prefilled, thought.spent.emitted, thought.spent.visual)
+        spent = thought.spent
+        return Usage(spent.prefilled, spent.emitted, spent.visual, spent.cached)
 
     async def act(
         self,

@@ -34,6 +34,7 @@ class Live:
                 "prefilled": spent.prefilled + usage.prefilled - counted.prefilled,
                 "emitted": spent.emitted + usage.emitted - counted.emitted,
                 "visual": usage.visual,
+                "cached": spent.cached + usage.cached - counted.cached,
             }
         )
 

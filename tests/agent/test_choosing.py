@@ -107,6 +107,42 @@ def test_a_profile_and_a_model_exclude_each_other() -> None:
         choose("embedded", str(RELEASED / "clip"))
 
 
+def test_for_a_server_the_model_is_what_it_calls_one() -> None:
+    for chosen in (
+        choose("openai", "qwen3-vl", base_url="http://localhost:8000/v1/"),
+        choose(model="qwen3-vl", base_url="http://localhost:8000/v1"),
+    ):
+        assert (chosen.name, chosen.backend) == ("openai", "openai")
+        assert (chosen.model, chosen.base_url) == ("qwen3-vl", "http://localhost:8000/v1")
+        assert chosen.folder == embedded_weights(), "the specialists are the embedded ones"
+    assert choose("openai", "qwen3-vl").model == "qwen3-vl"
+    assert choose(base_url="https://h/v1").model == ""
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("localhost:8000", "--base-url 'localhost:8000' cannot be used: a server is written http"),
+        ("ftp://h/v1", "a server is written"),
+        ("http:///v1", "a server is written"),
+        ("http://h:99999", "a server is written"),
+        ("http://[h", "a server is written"),
+        ("http://me:secret@h/v1", "a key goes into FOVEAL_API_KEY"),
+        ("http://h/v1?key=secret", "a key goes into FOVEAL_API_KEY"),
+    ],
+)
+def test_addresses_that_cannot_be_used(address: str, reason: str) -> None:
+    with pytest.raises(InputError) as caught:
+        choose(base_url=address)
+    assert reason in str(caught.value)
+    assert "me:secret" not in str(caught.value)
+
+
+def test_a_profile_in_process_has_no_server() -> None:
+    with pytest.raises(InputError, match="'embedded' runs in process; for a server use --profile"):
+        choose("embedded", base_url="http://h/v1")
+
+
 def test_the_settings_are_what_nothing_else_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FOVEAL_PROFILE", "vpt-2b-sam")
     assert choose() == load("vpt-2b-sam")

@@ -200,3 +200,47 @@ def test_a_trigger_is_for_the_dialect_that_has_one() -> None:
         with_trigger(load("vpt-2b-dino"), "look")
     with pytest.raises(InputError, match="profile 'embedded' knows no trigger phrases"):
         with_trigger(load("embedded"), "region")
+
+
+def test_the_profile_of_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FOVEAL_BASE_URL", "http://localhost:8000/v1/")
+    profile = load("openai")
+    assert (profile.backend, profile.base_url) == ("openai", "http://localhost:8000/v1")
+    assert profile.drawn == ("segment", "depth"), "whoever sees pictures is shown all of them"
+    assert (profile.api, profile.tool_calls, profile.convention) == ("chat", True, "thousand")
+    assert (profile.system, profile.domain) == ("", "")
+
+
+def test_an_address_in_the_environment_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FOVEAL_BASE_URL", "localhost")
+    assert load("embedded").base_url == "", "nobody else minds"
+    with pytest.raises(InputError, match="FOVEAL_BASE_URL 'localhost' cannot be used"):
+        load("openai")
+
+
+def test_a_file_may_describe_a_server(tmp_path: Path) -> None:
+    text = """backend = "openai"\nbase_url = "https://h/v1"\nmodel = "seer"\napi = "responses"
+convention = "pixels"\ntool_calls = false\nimage_ids = true\ntimeout = 20"""
+    profile = load(written(tmp_path, text))
+    assert profile == load("openai").model_copy(
+        update={
+            "name": "mine", "base_url": "https://h/v1", "model": "seer", "api": "responses",
+            "convention": "pixels", "tool_calls": False, "image_ids": True, "timeout": 20.0,
+        }
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('backend = "cloud"', "backend: Input should be"),
+        ('backend = "openai"\nbase_url = "h"', "base_url: Value error, a server is written http"),
+        ('backend = "openai"\napi = "assistants"', "api: Input should be 'chat' or 'responses'"),
+        ('backend = "openai"\nconvention = "metres"', "convention: Input should be 'thousand'"),
+        ('backend = "openai"\ntimeout = 0', "timeout: Input should be greater than 0"),
+    ],
+)
+def test_a_file_about_a_server_that_cannot_be(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        load(written(tmp_path, text))
+    assert message in str(caught.value)

@@ -1,0 +1,48 @@
+"""Which model a profile means: one function per backend, each loading only what it needs."""
+
+from typing import assert_never
+
+from foveal.agent.control import Control
+from foveal.agent.model import PerceptionModel
+from foveal.agent.profiles import Profile
+from foveal.tools.extras import needs
+
+
+def model_of(profile: Profile, control: Control | None = None) -> PerceptionModel:
+    """The profile's model, ready to open sessions. Raises SetupError when it cannot be had.
+
+    `control` replaces the control state of re-encodings, for ablations; only native models have one.
+    """
+    match profile.backend:
+        case "native":
+            return _native(profile, control)
+        case "openai":
+            return _served(profile)
+        case _:
+            assert_never(profile.backend)
+
+
+def _native(profile: Profile, control: Control | None) -> PerceptionModel:
+    from foveal.agent.dialogue import Foveal
+    from foveal.agent.native import NativeModel
+    from foveal.agent.vpt import Paper
+
+    vpt = profile.dialect == "vpt"
+    dialect = Paper(profile.trigger) if vpt else Foveal(profile.system)
+
+    with needs("models"):
+        import safetensors  # noqa: F401  # these first: without them
+        import torch  # noqa: F401  # transformers fails in words of its own
+
+        return NativeModel.from_folder(
+            profile.folder, dialect, profile.device, profile.name, control
+        )
+
+
+def _served(profile: Profile) -> PerceptionModel:
+    with needs("openai"):
+        import openai  # noqa: F401  # first: with it, the rest is ours
+
+        from foveal.agent.openai_model import OpenAIModel
+
+    return OpenAIModel.of(profile)
