@@ -110,3 +110,25 @@ def test_bad_input_is_told_before_anything_is_downloaded(
     assert main([*words, "--model", release.repository]) == 2
     assert "does not exist" in capfd.readouterr().err
     assert not served.paths("pytorch_model.bin")
+
+
+def test_an_interrupted_command_ends_quietly_and_keeps_what_came(
+    served: Any, release: Release, tmp_path: Path
+) -> None:
+    served.faults.cut, served.faults.stalls = 500_000, True
+    env = {name: value for name, value in os.environ.items() if "OFFLINE" not in name}
+    env |= {"HF_ENDPOINT": served.endpoint, "HF_HOME": str(tmp_path / "home"), "FOVEAL_CACHE": ""}
+    code = "import sys\nfrom foveal.cli import main\nsys.exit(main())"
+    words = ["run", "--image", str(IMAGE), "--question", "?", "--model", release.repository]
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *words],
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    while arrived(tmp_path) < 400_000 and process.poll() is None:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate()
+    assert (process.returncode, out, err.count(b"\n")) == (130, b"", 1), err
+    assert arrived(tmp_path) >= 400_000
