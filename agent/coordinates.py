@@ -22,6 +22,13 @@ THOUSAND = 1000
 SLACK = 0.05
 """How far outside the image a corner may lie and still be meant to be on its border, as a share of its extent."""
 
+UNITS: dict[Convention, str] = {
+    "thousand": "whole thousandths of the image's width and height",
+    "pixels": "whole pixels of the image as it is shown",
+    "grid": f"cells of an {GRID} x {GRID} grid over the image, both corners inside",
+}
+"""What the numbers of a box count, in words for the model."""
+
 Size = tuple[int, int]
 """Width and height in pixels."""
 Numbers = tuple[int, int, int, int]
@@ -53,13 +60,8 @@ class Frame:
     def rule(self) -> str:
         """The convention in words, for the model."""
         across, down = self.limits
-        if self.convention == "grid":
-            return (
-                f"[x0, y0, x1, y1] in cells of a {GRID} x {GRID} grid over the image: columns 0 (left) "
-                f"to {across}, rows 0 (top) to {down}, both corners inside"
-            )
-        unit = "pixels" if self.convention == "pixels" else "thousandths of its width and height"
-        return f"[x0, y0, x1, y1] in whole {unit}: x from 0 (left) to {across}, y from 0 (top) to {down}"
+        sides = f"x from 0 (left) to {across}, y from 0 (top) to {down}"
+        return f"[x0, y0, x1, y1] in {UNITS[self.convention]}: {sides}"
 
     def target(self, numbers: Sequence[float]) -> Region | Area:
         """What four numbers point at: a region in the grid, an area otherwise.

@@ -74,7 +74,7 @@ REFUSED: list[tuple[Frame, tuple[float, ...], str]] = [
     (GRID, (-1, 0, 3, 3), "outside"),
     (GRID, (8, 0, 8, 3), "outside"),
     (GRID, (0.5, 0, 3, 3), "whole numbers"),
-    (GRID, (250, 500, 750, 1000), "columns 0 \\(left\\) to 7"),
+    (GRID, (250, 500, 750, 1000), "x from 0 \\(left\\) to 7"),
 ]
 
 
