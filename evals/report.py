@@ -38,6 +38,8 @@ class Setting(_Frozen):
     profile: str
     tools: tuple[str, ...]
     """The perception actions that were allowed."""
+    trigger: str = "none"
+    """The phrase that followed every question, for checkpoints that are told when to look again."""
     ablate: str = ""
     """What was taken away besides, as `agent eval --ablate` takes it."""
 

@@ -51,8 +51,10 @@ def evaluate(
         rows.append(Scored(number, question.family, question.text, question.answer, result, judged))
         on_progress(rows[-1])
     allowed = tuple(agent.profile.tools if tools is None else tools)
-    name = agent.profile.name
-    setting = Setting(split=split, seed=seed, profile=name, tools=allowed, ablate=ablate)
+    setting = Setting(
+        split=split, seed=seed, profile=agent.profile.name, tools=allowed,
+        trigger=agent.profile.trigger, ablate=ablate,
+    )  # fmt: skip
     return reported(rows, setting, time.monotonic() - began)
 
 

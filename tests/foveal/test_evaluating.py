@@ -19,7 +19,8 @@ def test_json_is_one_object_with_the_accuracy(
     told = json.loads(capsys.readouterr().out)
     assert told["accuracy"] == told["right"] / 9
     assert told["setting"] == {
-        "task": "tabletop", "split": "test", "seed": 5, "profile": "embedded", "tools": [], "ablate": "",
+        "task": "tabletop", "split": "test", "seed": 5, "profile": "embedded", "tools": [],
+        "trigger": "none", "ablate": "",
     }  # fmt: skip
     assert set(told["families"]) == set(FAMILIES)
 
