@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -39,7 +39,7 @@ def ray() -> Iterator[None]:
 
 
 @asynccontextmanager
-async def crowd_of(make: Callable[..., Any], hire: Hire = SMALL) -> AsyncIterator[Crowd]:
+async def crowd_of(make: Any, hire: Hire = SMALL) -> AsyncIterator[Crowd]:
     crowd = Crowd(make, hire, {"FOVEAL_TEST": "here"})
     crowd.open()
     try:
@@ -194,7 +194,8 @@ class TestCrowd:
                 await crowd.aask(IMAGE, "?")
 
     async def test_agents_that_fit_nowhere_are_told_at_once(self, tmp_path: Path) -> None:
-        crowd = Crowd(partial(StandIn, tmp_path), Hire(agents=1, num_cpus=1, num_gpus=64))
+        make: Any = partial(StandIn, tmp_path)
+        crowd = Crowd(make, Hire(agents=1, num_cpus=1, num_gpus=64))
         with pytest.raises(SetupError, match="no node can hold an agent that needs CPU 1, GPU 64"):
             crowd.open()
         await crowd.close()
