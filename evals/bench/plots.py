@@ -16,10 +16,10 @@ from foveal.evals.bench.transport import AS_PIL, FIRST, OURS, OVER_HTTP, journey
 from foveal.tools.extras import needs
 
 REPLICAS = (1, 2, 4)
-HOPS = (1, 2, 5, 10, 20, 40)
+HOPS = (1, 5, 10, 20, 40)
 SIZES = {"VGA": (640, 480), "720p": (1280, 720), "1080p": (1920, 1080), "4K": (3840, 2160)}
 ROUNDS = 3
-RUNS = 5
+RUNS = 9
 """Of each number of hops in a round."""
 WIDTH, HEIGHT, DPI = 6.4, 4.0, 120
 
@@ -33,8 +33,8 @@ class Curves:
     up: str
     at: Sequence[float]
     lines: Mapping[str, Sequence[float]]
-    log: bool = False
-    """Both axes."""
+    names: Sequence[str] = ()
+    """Of the places across, when they are so far apart that both axes are logarithmic."""
 
 
 def throughput() -> Curves:
@@ -79,14 +79,14 @@ def sizes() -> Curves:
     found = [journeys(size, ROUNDS) for size in SIZES.values()]
     return Curves(
         "A picture to a specialist in another process, and the reply back",
-        f"megapixels ({', '.join(SIZES)})",
+        "size of the picture",
         "milliseconds",
         [width * height / 1e6 for width, height in SIZES.values()],
         {
             name: [1000 * samples[name].median for samples in found]
             for name in (OVER_HTTP, AS_PIL, FIRST, OURS)
         },
-        log=True,
+        names=[f"{name}\n{width} x {height}" for name, (width, height) in SIZES.items()],
     )
 
 
@@ -122,9 +122,11 @@ def _draw(curves: Curves, axes: Any) -> None:
     for label, values in curves.lines.items():
         dashed = "--" if label == "in proportion" else "-"
         axes.plot(curves.at, values, dashed, marker="o", label=label)
-    if curves.log:
-        axes.set_xscale("log")
-        axes.set_yscale("log")
+    if curves.names:
+        axes.loglog()
+        axes.minorticks_off()
+        axes.set_xticks(curves.at, curves.names)
+        axes.yaxis.set_major_formatter("{x:g}")
     else:
         axes.set_xticks(curves.at)
         axes.set_ylim(bottom=0)

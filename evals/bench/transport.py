@@ -12,6 +12,7 @@ import httpx
 import numpy as np
 
 from foveal.agent.actions import Detect
+from foveal.agent.pools import Pool
 from foveal.evals.bench.http_server import tool_server
 from foveal.evals.bench.pictures import photograph
 from foveal.evals.bench.row import Finding, less_time
@@ -55,10 +56,14 @@ def journeys(size: tuple[int, int], rounds: int) -> Mapping[str, Sample]:
 
 @contextmanager
 def _dispatched(size: tuple[int, int]) -> Iterator[Mapping[str, Measure]]:
-    """Ours, through the dispatcher's own door: a known picture, and one that is hashed and put first."""
+    """Ours, through the dispatcher's own door: a known picture, and one that is hashed and put first.
+
+    Nobody else asks, so the pool does not wait for others to join a batch; the other ways have no batches.
+    """
     store = ImageStore()
     image = store.put(photograph(*size))
-    dispatcher = RayDispatcher(store, {"detector": Glance})
+    pools = {"detector": Pool(max_wait_ms=0)}
+    dispatcher = RayDispatcher(store, {"detector": Glance}, pools=pools)
     with asyncio.Runner() as runner:
         try:
             runner.run(_asked(dispatcher, image))  # starts Ray, which others then find

@@ -10,12 +10,12 @@ from foveal.evals.bench import plots
 from foveal.evals.bench.plots import PLOTS, Curves, drawn, plots_named
 
 
-@pytest.mark.parametrize("log", [False, True])
+@pytest.mark.parametrize("names", [[], ["small", "medium", "large"]])
 def test_a_plot_is_a_picture_with_its_lines(
-    log: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    names: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = {"foveal": [1.0, 2.0, 4.0], "in proportion": [1.0, 2.0, 4.0]}
-    curves = Curves("title", "across", "up", (1, 2, 4), lines, log)
+    curves = Curves("title", "across", "up", (1, 2, 4), lines, names)
     monkeypatch.setitem(PLOTS, "latency-hops", lambda: curves)
     path = drawn("latency-hops", tmp_path / "new")
     assert path == tmp_path / "new" / "latency-hops.png"
