@@ -1,4 +1,4 @@
-"""What was seen, told to a model that reads words and pictures: plain sentences, and views where pictures belong."""
+"""What was seen, for a model that reads words and pictures: sentences, and views where pictures belong."""
 
 from collections.abc import Sequence
 from typing import assert_never

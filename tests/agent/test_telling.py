@@ -34,7 +34,9 @@ def found(index: int, label: str = "cube") -> Found:
 
 def segmented(index: int, *views: View) -> Segmented:
     label = "cube" if index else ""
-    return Segmented(index=index, label=label, box=BOX, area=1, share=0.1234, centroid=(400, 300), views=views)  # fmt: skip
+    return Segmented(
+        index=index, label=label, box=BOX, area=1, share=0.1234, centroid=(400, 300), views=views
+    )
 
 
 def read(*texts: str) -> Recognised:
@@ -50,7 +52,8 @@ TELLS: list[tuple[str, Observation, list[Told]]] = [
     ("one", Detected(phrase="cube", objects=(found(1),)),
      [f'"cube": 1 found\nobject 1 (cube) {AT}, score 0.88']),
     ("several", Detected(phrase="cube", objects=(found(1), found(2)), views=(VIEW,)),
-     [f'"cube": 2 found, left to right:\nobject 1 (cube) {AT}, score 0.88\nobject 2 (cube) {AT}, score 0.88', VIEW]),
+     [f'"cube": 2 found, left to right:\nobject 1 (cube) {AT}, score 0.88\n'
+      f"object 2 (cube) {AT}, score 0.88", VIEW]),
     ("past the last number", Detected(phrase="cube", objects=(found(16), found(0), found(0))),
      [f'"cube": 3 found, left to right:\nobject 16 (cube) {AT}, score 0.88\nand 2 more']),
     ("unknown", Detected(phrase="dog", unknown=("dog",)), ['"dog" is nothing this detector knows']),
