@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from foveal.agent.errors import FovealError
+from foveal.agent.errors import FovealError, SpecialistError
 from foveal.agent.pools import Pool
 from foveal.tools import ray_cluster
 from foveal.tools.catalogue import Factory
@@ -19,6 +19,8 @@ NAMESPACE = "foveal"
 """Where named actors live, apart from everybody else's."""
 CARE = "care"
 """The concurrency group that answers while the specialist works."""
+TRIES = 5
+"""To make or else find an actor whose name somebody is giving up just then."""
 AT_ONCE = 1000
 """Requests that one actor lets in; its callers' limits are far lower."""
 
@@ -136,21 +138,20 @@ class Actors:
         return True
 
     def dismiss(self, replicas: list[Replica]) -> None:
-        """End those that were made here."""
+        """End those that were made here, and let go of all: Ray counts handles, and gives their ids again."""
         import ray
 
-        for replica in replicas if ray.is_initialized() else ():
-            if replica.mine and self.lifetime is None:
+        for replica in replicas:
+            if replica.mine and self.lifetime is None and ray.is_initialized():
                 with suppress(Exception):
                     ray.kill(replica.actor)
+            replica.actor = None
 
     def _means(self, name: Name) -> bool:
         return (name.profile, name.digest) == self.shared and name.specialist == self.name
 
     def _made(self, index: int) -> Replica:
         """A new actor, unless somebody was faster."""
-        import ray
-
         options = self._options()
         if self.shared is None:
             return Replica(
@@ -158,9 +159,13 @@ class Actors:
             )
         name = Name(*self.shared, self.name, index)
         options |= {"name": str(name), "namespace": NAMESPACE, "lifetime": self.lifetime}
-        with suppress(ValueError):  # the name is taken
-            return Replica(str(name), self._class().options(**options).remote(*self._start))
-        return Replica(str(name), ray.get_actor(str(name), namespace=NAMESPACE), mine=False)
+        for _ in range(TRIES):
+            with suppress(ValueError):  # the name is taken
+                return Replica(str(name), self._class().options(**options).remote(*self._start))
+            actor = handle(name)
+            if actor is not None:
+                return Replica(str(name), actor, mine=False)
+        raise SpecialistError(self.name, "another driver is ending its pool just now")
 
     @property
     def _start(self) -> tuple[str, Factory, Pool]:
@@ -170,7 +175,7 @@ class Actors:
         import ray
 
         remote: Any = ray.remote
-        return remote(concurrency_groups={CARE: 16})(Worker)
+        return remote(concurrency_groups={CARE: 100})(Worker)
 
     def _options(self) -> dict[str, Any]:
         options: dict[str, Any] = {

@@ -7,6 +7,8 @@ holds the array. So only so many bytes of results are borrowed; beyond that they
 import threading
 import weakref
 from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -68,7 +70,7 @@ class RayImages:
         self._use = use
         self.budget = budget
         """Bytes; the newest image stays even when it alone exceeds them."""
-        self._kept: OrderedDict[str, tuple[Any, int]] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[Future[Any], int]] = OrderedDict()
         self._lock = threading.Lock()
         self.puts = 0
         """Images put so far."""
@@ -79,22 +81,34 @@ class RayImages:
             if image not in self._kept:
                 return None
             self._kept.move_to_end(image)
-            return self._kept[image][0]
+            reference = self._kept[image][0]
+        return reference.result() if reference.done() else None
 
     def reference(self, request: Request) -> Any:
         """The image's reference; blocks while it is copied into the store for the first time."""
         import ray
 
         with self._lock:
-            if request.image not in self._kept:
-                self._kept[request.image] = (ray.put(request.pixels), request.pixels.nbytes)
+            first = request.image not in self._kept
+            if first:
+                self._kept[request.image] = (Future(), request.pixels.nbytes)
                 self._use.add(images=request.pixels.nbytes)
                 self.puts += 1
             self._kept.move_to_end(request.image)
             reference = self._kept[request.image][0]
             while self._use.images > self.budget and len(self._kept) > 1:
                 self._drop(next(iter(self._kept)))
-        return reference
+        if first:
+            self._fill(reference, lambda: ray.put(request.pixels), request.image)
+        return reference.result()
+
+    def _fill(self, reference: "Future[Any]", put: Callable[[], Any], image: str) -> None:
+        """Outside the lock, so that images do not wait for each other."""
+        try:
+            reference.set_result(put())
+        except BaseException as error:
+            reference.set_exception(error)
+            self.release(image)
 
     def release(self, image: str) -> None:
         """No run needs it now: Ray frees it once no actor reads it any more."""
@@ -108,8 +122,8 @@ class RayImages:
                 self._drop(image)
 
     def _drop(self, image: str) -> None:
-        _, nbytes = self._kept.pop(image, (None, 0))
-        self._use.add(images=-nbytes)
+        if image in self._kept:
+            self._use.add(images=-self._kept.pop(image)[1])
 
 
 class Borrowed:

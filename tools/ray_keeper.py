@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 
 from foveal.agent.errors import FovealError
 from foveal.tools.gauges import Health
-from foveal.tools.ray_route import Replica, Router
+from foveal.tools.ray_route import Replica, Router, State
 
 GLANCE = 0.25
 """Seconds between two looks at a replica that has not answered."""
@@ -115,11 +115,19 @@ class Keeper:
     def _judge(self, replica: Replica, case: _Case) -> None:
         error = case.probe.exception()
         if error is not None:
-            self._lost(replica, case, self._hands.fate(error))
+            self._lost(replica, case, error)
             return
         answer = case.probe.result()
-        if not isinstance(answer, Health) or self._well(answer, case):
-            self._reopen(replica)
+        if isinstance(answer, Health):
+            self._weigh(replica, case, answer)
+        elif replica.state == "joining":
+            self._settle(replica, "open")
+        else:  # it is back, but may still be at what it was given before
+            self._settle(replica, "late")
+
+    def _weigh(self, replica: Replica, case: _Case, health: Health) -> None:
+        if self._well(health, case):
+            self._settle(replica, "open")
         elif self._now() - case.since > self._patience:
             self._restart(replica)
         elif self._now() - case.asked >= GLANCE:
@@ -133,20 +141,20 @@ class Keeper:
         case.finished = (first, health.finished)
         return health.idle or health.finished >= first + 2
 
-    def _lost(self, replica: Replica, case: _Case, fate: Fate) -> None:
-        if fate == "gone":
-            del self._cases[replica]
+    def _lost(self, replica: Replica, case: _Case, error: BaseException) -> None:
+        if self._hands.fate(error) == "gone":
+            replica.death = error
             replaced = not replica.mine and self._hands.replace(replica)
-            self._router.turn(replica, "joining" if replaced else "dead")
+            self._settle(replica, "joining" if replaced else "dead")
         elif self._now() - case.asked >= GLANCE:
-            self._router.turn(replica, "joining")
-            case.probe, case.asked = self._asked(replica), self._now()
-
-    def _reopen(self, replica: Replica) -> None:
-        del self._cases[replica]
-        self._router.turn(replica, "open")
+            self._settle(replica, "joining" if replica.state == "joining" else "away")
 
     def _restart(self, replica: Replica) -> None:
-        self._cases.pop(replica, None)
         self._hands.restart(replica)
-        self._router.turn(replica, "joining")
+        self._settle(replica, "away")
+
+    def _settle(self, replica: Replica, state: State) -> None:
+        """This case is closed; in most states another is opened at the next look."""
+        self._cases.pop(replica, None)
+        self._router.turn(replica, state)
+        self._wake.set()

@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 
 from foveal.agent.errors import FovealError, SpecialistError
+from foveal.tools import ray_cluster
 from foveal.tools.base import Reply, Request
 from foveal.tools.batches import Outcome
 from foveal.tools.breaker import Breaker
@@ -49,8 +50,14 @@ class RayPool:
             raise outcome
         return outcome
 
+    def restarts(self) -> int:
+        """Times that the cluster has started one of the replicas again. Blocks."""
+        records = [ray_cluster.record(replica.actor) for replica in self.router.replicas]
+        return sum(int(record.get("NumRestarts", 0)) for record in records)
+
     def close(self) -> None:
         """End the actors that were started here."""
+        self.router.end()
         self._keeper.stop()
         self._actors.dismiss(self.router.replicas)
 
@@ -60,6 +67,7 @@ class RayPool:
         for attempt in range(1 + self._pool.retries):
             replica = await self._slot(request, attempt > 0, ends)
             if replica is None:
+                error = error or self._death()
                 break
             answer = await self._attempt(replica, request, attempt > 0, ends)
             error = answer.exception()
@@ -104,6 +112,10 @@ class RayPool:
             self._late(replica, ticket)
         return future
 
+    def _death(self) -> BaseException | None:
+        """What a replica died of, when all did."""
+        return next((one.death for one in self.router.replicas if one.death is not None), None)
+
     def _late(self, replica: Replica, ticket: str) -> None:
         self._actors.drop(replica, ticket)
         self.router.turn(replica, "late")
@@ -116,7 +128,7 @@ class RayPool:
         if kind == "object":
             self._images.release(request.image)
         elif kind is not None:
-            self.router.turn(replica, "joining")
+            self.router.turn(replica, "away")
             self._keeper.watch()
         return kind is not None
 

@@ -15,8 +15,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-State = Literal["joining", "open", "late", "dead"]
-"""Starting or restarting; given work; missed a deadline and must prove itself; gone for good."""
+State = Literal["joining", "open", "away", "late", "dead"]
+"""Loading for the first time; given work; died or out of reach; must prove that it is not stuck; gone for good."""
 
 
 @dataclass(eq=False)
@@ -33,6 +33,8 @@ class Replica:
     """Requests that it was sent and has not answered, however long ago that was."""
     reserved: bool = False
     """For one request alone."""
+    death: BaseException | None = None
+    """What its actor died of, once it is gone for good."""
 
 
 @dataclass(eq=False)
@@ -55,6 +57,7 @@ class Router:
     """How much busier than the second a favourite may be before it is passed over."""
     affine: bool = False
     """Whether an image has favourites."""
+    _over: bool = False
     _waiting: deque[_Waiter] = field(default_factory=deque)
     _lock: Any = field(default_factory=threading.RLock)
 
@@ -91,10 +94,16 @@ class Router:
     def closed(self) -> list[Replica]:
         """Those that need care: they get no work, but are not given up."""
         with self._lock:
-            return [one for one in self.replicas if one.state in {"joining", "late"}]
+            return [one for one in self.replicas if one.state not in {"open", "dead"}]
+
+    def end(self) -> None:
+        """Nobody gets a replica any more, and nobody waits for one."""
+        with self._lock:
+            self._over = True
+            self._serve()
 
     def _gone(self) -> bool:
-        return all(one.state == "dead" for one in self.replicas)
+        return self._over or all(one.state == "dead" for one in self.replicas)
 
     def _take(self, replica: Replica, alone: bool) -> Replica:
         replica.outstanding += 1

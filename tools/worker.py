@@ -119,6 +119,9 @@ class Worker:
     def _given_up(self) -> FovealError:
         return SpecialistError(self._name, "nobody waits for it any more")
 
+    def _failed(self, error: BaseException) -> FovealError:
+        return SpecialistError(self._name, described(error))
+
     def _caches(self) -> list[ByteLRU[object]]:
         """Specialists keep what they remember in attributes; none has to report it."""
         own = vars(self._batches.specialist) if self._batches else {}
@@ -178,19 +181,19 @@ class Worker:
         try:
             return self._batches.answers([entry.request for entry in batch])
         except BaseException as error:  # whatever it is, nobody may wait for ever
-            return [SpecialistError(self._name, described(error)) for _ in batch]
+            return [self._failed(error) for _ in batch]
 
     def _load(self) -> FovealError | None:
         """In the specialist's thread. An error is tried again with the next batch."""
         try:
-            _limit_memory(self._pool.memory_fraction)
             specialist = load(self._name, self._warm)
-        except FovealError as error:
-            return error
+        except BaseException as error:  # whatever it is, it is told to whoever asks
+            return error if isinstance(error, FovealError) else self._failed(error)
         self._batches = Batches(self._name, specialist, self._pool.max_batch)
         return None
 
     def _warm(self) -> Specialist:
+        _limit_memory(self._pool.memory_fraction)
         specialist = self._factory()
         specialist.warm_up()
         return specialist
