@@ -131,8 +131,9 @@ def _answered(
 
 
 def _staff(order: Order, profile: Profile, folder: Path) -> Staff:
-    if order.pools and not order.ray:
-        raise InputError("--pool is for a cluster; give --ray as well")
+    for option, given in (("--pool", order.pools), ("--agents", order.agents > 1)):
+        if given and not order.ray:
+            raise InputError(f"{option} is for a cluster; give --ray as well")
     gpus = order.agent_gpus
     if gpus is None:
         gpus = 1.0 if profile.device.startswith("cuda") else 0.0

@@ -26,6 +26,8 @@ from foveal.tools.ray_home import entered
 
 KILLS = 2
 """Agents that a question may kill, alone, before it is given up."""
+BUGS = 5
+"""Unexpected errors in a row after which an agent is replaced: a broken one is quick, and would be asked most."""
 STARTS = 3
 """Times in a row that an agent may die before it is ready."""
 SPARE = 4
@@ -65,6 +67,8 @@ class Seat:
     """Questions in flight; one that is asked alone counts as many as the agent takes."""
     asked: int = 0
     """Questions in flight."""
+    bugs: int = 0
+    """Unexpected errors since its last answer."""
     dead: bool = False
     company: bool = False
     """Whether it had several questions in flight when it died."""
@@ -97,7 +101,7 @@ class Crowd:
         self._suspects = 0
         self._failure: FovealError | None = None
         self.restarts = 0
-        """Agents that died and were replaced."""
+        """Agents that were replaced."""
 
     @property
     def ready(self) -> int:
@@ -188,10 +192,13 @@ class Crowd:
             if not asked.done():
                 raise TimeoutError
             reply: Result | FovealError | Bug = asked.result()
-            return reply
         except (RayError, TimeoutError) as error:
             self._bury(seat)
             raise Died from error
+        seat.bugs = seat.bugs + 1 if isinstance(reply, Bug) else 0
+        if seat.bugs >= BUGS:
+            self._bury(seat)
+        return reply
 
     def _bury(self, seat: Seat) -> None:
         """Replace an agent; whoever notices first knows how many questions it was answering."""

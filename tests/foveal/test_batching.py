@@ -251,6 +251,7 @@ BAD = {
     "tool": ([], ["--tools", "fly"], "no tool 'fly'"),
     "profile": ([], ["--profile", "tiny"], "no profile 'tiny'"),
     "pool without Ray": ([], ["--pool", "detector.replicas=2"], "--pool is for a cluster"),
+    "agents without Ray": ([], ["--agents", "2"], "--agents is for a cluster"),
     "pool": ([], ["--ray", "--pool", "detector=2"], "pool 'detector=2' is not like"),
     "GPU on a CPU": ([], ["--ray", "--agent-gpus", "0.5"], "set FOVEAL_DEVICE=cuda"),
     "agents": ([], ["--agents", "0"], "'--agents'"),

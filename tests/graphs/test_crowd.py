@@ -6,7 +6,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from foveal.agent.errors import InputError, SetupError, SpecialistError
 from foveal.agent.scripted import ScriptedModel
 from foveal.graphs.agent import Agent
 from foveal.graphs.budgets import Spent
-from foveal.graphs.crowd import Crowd, Hire, RemoteError, joined
+from foveal.graphs.crowd import BUGS, Crowd, Hire, RemoteError, joined
 from foveal.graphs.result import Result
 from foveal.tools.dispatch import InlineDispatcher
 from foveal.tools.store import ImageStore
@@ -174,6 +174,15 @@ class TestCrowd:
         )
         async with crowd_of(partial(StandIn, tmp_path), hire) as crowd:
             assert (await crowd.aask(IMAGE, f"once {trouble}")).answer
+            assert crowd.restarts == 1
+
+    async def test_an_agent_that_is_broken_is_replaced(self, tmp_path: Path) -> None:
+        async with crowd_of(partial(StandIn, tmp_path), Hire(agents=1, concurrency=1)) as crowd:
+            before = process(await crowd.aask(IMAGE, "?"))
+            for question in ("bug", "bug", "?", *("bug",) * BUGS):
+                with suppress(RemoteError):
+                    assert process(await crowd.aask(IMAGE, question)) == before
+            assert process(await crowd.aask(IMAGE, "?")) != before
             assert crowd.restarts == 1
 
     async def test_agents_that_cannot_be_made_say_why(self) -> None:
