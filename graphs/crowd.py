@@ -9,8 +9,8 @@ and nodes that have neither foveal nor a runtime environment with it.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from foveal.agent.errors import FovealError, SetupError, SpecialistError
 from foveal.graphs.agent import Agent
 from foveal.graphs.clerk import Bug, Clerk
 from foveal.graphs.result import Result
+from foveal.graphs.seats import Seat, Seats
 from foveal.tools.dispatch import described
 from foveal.tools.extras import needs
 from foveal.tools.images import Source, read_file
@@ -57,23 +58,6 @@ class Died(Exception):
     """An agent died, or does not answer any more."""
 
 
-@dataclass(eq=False)
-class Seat:
-    """The agent in one place, until it dies."""
-
-    clerk: Any
-    """Ray's handle."""
-    load: int = 0
-    """Questions in flight; one that is asked alone counts as many as the agent takes."""
-    asked: int = 0
-    """Questions in flight."""
-    bugs: int = 0
-    """Unexpected errors since its last answer."""
-    dead: bool = False
-    company: bool = False
-    """Whether it had several questions in flight when it died."""
-
-
 @contextmanager
 def joined(address: str | None) -> Iterator[None]:
     """Inside, this process is part of the cluster at an address, or of one that is started here for None."""
@@ -95,11 +79,8 @@ class Crowd:
     ) -> None:
         """`make` is called in every agent's own process, with these variables set, and must pickle."""
         self._make, self._hire, self._environment = make, hire, dict(environment or {})
-        self._seats: list[Seat] = []
+        self._seats = Seats(hire.concurrency)
         self._starting: set[asyncio.Task[None]] = set()
-        self._change = asyncio.Condition()
-        self._suspects = 0
-        self._failure: FovealError | None = None
         self.restarts = 0
         """Agents that were replaced."""
 
@@ -126,7 +107,7 @@ class Crowd:
         data = await asyncio.to_thread(read_file, image) if isinstance(image, Path) else image
         kills, suspect = 0, False
         while kills < KILLS:
-            async with self._seat(suspect) as seat:
+            async with self._seats.one(suspect) as seat:
                 try:
                     return _result(await self._reply(seat, data, question))
                 except Died:
@@ -140,46 +121,12 @@ class Crowd:
         for task in self._starting:
             task.cancel()
         await asyncio.gather(*self._starting, return_exceptions=True)
-        goodbyes = [_future(seat.clerk.close.remote()) for seat in self._seats]
+        seats = self._seats.clear()
+        goodbyes = [_future(seat.clerk.close.remote()) for seat in seats]
         if goodbyes:
             await asyncio.wait(goodbyes, timeout=FAREWELL)
-        for seat in self._seats:
+        for seat in seats:
             ray.kill(seat.clerk)
-        self._seats.clear()
-
-    @asynccontextmanager
-    async def _seat(self, alone: bool) -> AsyncIterator[Seat]:
-        """A place with an agent that has time; for one question alone, an agent that has nothing to do."""
-        weight = self._hire.concurrency if alone else 1
-        seat = await self._taken(alone, weight)
-        try:
-            yield seat
-        finally:
-            seat.load -= weight
-            seat.asked -= 1
-            async with self._change:
-                self._change.notify_all()
-
-    async def _taken(self, alone: bool, weight: int) -> Seat:
-        async with self._change:
-            self._suspects += alone
-            try:
-                found = await self._change.wait_for(lambda: self._failure or self._free(alone))
-            finally:
-                self._suspects -= alone
-                self._change.notify_all()
-            if not isinstance(found, Seat):
-                raise self._failure or RuntimeError("a crowd waits for a seat or a failure")
-            found.load += weight
-            found.asked += 1
-            return found
-
-    def _free(self, alone: bool) -> Seat | None:
-        """The least busy agent, if it has time. Suspects go first, or they would wait until the end."""
-        if not self._seats or (self._suspects and not alone):
-            return None
-        seat = min(self._seats, key=lambda seat: seat.load)
-        return seat if seat.load < (1 if alone else self._hire.concurrency) else None
 
     async def _reply(self, seat: Seat, image: Source, question: str) -> Result | FovealError | Bug:
         from ray.exceptions import RayError
@@ -201,13 +148,11 @@ class Crowd:
         return reply
 
     def _bury(self, seat: Seat) -> None:
-        """Replace an agent; whoever notices first knows how many questions it was answering."""
+        """Replace an agent."""
         import ray
 
-        if seat.dead:
+        if not self._seats.bury(seat):
             return
-        seat.dead, seat.company = True, seat.asked > 1
-        self._seats.remove(seat)
         ray.kill(seat.clerk)  # it may only be stuck
         self.restarts += 1
         self._start()
@@ -231,12 +176,10 @@ class Crowd:
                 outcome = SetupError(
                     problem, "see the logs of the cluster, and whether memory suffices"
                 )
-        async with self._change:
-            if isinstance(outcome, Seat):
-                self._seats.append(outcome)
-            elif not self._seats and len(self._starting) == 1:
-                self._failure = outcome
-            self._change.notify_all()
+        if isinstance(outcome, Seat):
+            await self._seats.add(outcome)
+        elif not len(self._seats) and len(self._starting) == 1:
+            await self._seats.fail(outcome)
 
     async def _hired(self) -> Seat | FovealError:
         """A new agent when it is ready, which takes as long as the cluster has no room for it."""
