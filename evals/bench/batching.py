@@ -1,6 +1,7 @@
 """Sixteen questions at once for one specialist on a simulated GPU: in batches, and one after the other."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -100,6 +101,7 @@ def _served() -> Iterator[Measure]:
         ray_actor_options={"num_cpus": 0.25},
         logging_config={"log_level": "ERROR"},
     )
+    logging.getLogger("ray.serve").setLevel(logging.ERROR)
     serve.start(proxy_location="Disabled", logging_config={"log_level": "ERROR"})
     try:
         handle = serve.run(deployment.bind(), name="foveal-bench", route_prefix=None)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 OURS, THEIRS = "foveal", "two passes"
 TOKENS, ROUNDS = 32, 7
 """Decoded by the tiny model in a round, and rounds."""
-FEW_TOKENS, FEW_ROUNDS = 4, 3
+FEW_TOKENS, FEW_ROUNDS = 6, 5
 """The same for the large one."""
 
 

@@ -108,4 +108,4 @@ def within(limit: float, sample: Sample, unit: str) -> Finding:
 
 def _rounds(samples: Mapping[str, Sample]) -> str:
     count = min(len(sample.values) for sample in samples.values())
-    return f"{count} rounds, medians"
+    return f"{count} rounds, medians" if count > 1 else "1 round"

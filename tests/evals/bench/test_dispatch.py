@@ -47,6 +47,7 @@ def test_a_picture_travels_every_way() -> None:
 
 @pytest.mark.ray
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # Ray Serve has some of its own
 def test_questions_are_batched_every_way() -> None:
     found = batching(1)
     assert set(found["batch-singly"].numbers) == {OURS, SINGLY, SERVED}
