@@ -1,4 +1,4 @@
-"""Greedy decoding under the grammar, a token at a time."""
+"""Greedy decoding, a token at a time: under the grammar of actions, or held to a JSON schema."""
 
 import math
 from collections.abc import Callable, Collection, Sequence
@@ -9,6 +9,7 @@ from foveal.agent.actions import PerceptionKind
 from foveal.agent.context import Context
 from foveal.agent.engine import Steps
 from foveal.agent.mask import Vocabulary
+from foveal.agent.schema_mask import SchemaMask
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ def decode(
     confidence = 1.0
     while len(turn) < limit:
         named, text = vocabulary.allowed(turn, tools, objects)
-        token, probability = _pick(logits, named, words if text else words[:0])
+        allowed = torch.tensor(named, device=words.device, dtype=words.dtype)
+        token, probability = _pick(logits, torch.cat([allowed, words]) if text else allowed)
         confidence = min(confidence, probability)
         if token == vocabulary.end:
             return Decoded(tuple(turn), confidence, finished=True)
@@ -53,13 +55,44 @@ def decode(
     return Decoded(tuple(turn), confidence, finished=False)
 
 
-def _pick(logits: Any, named: list[int], words: Any) -> tuple[int, float]:
-    """The likeliest allowed token and its probability among the allowed."""
+def fill(
+    context: Context,
+    logits: Any,
+    mask: SchemaMask,
+    end: int,
+    limit: int,
+    on_token: Callable[[Sequence[int]], None] | None = None,
+) -> Steps[Decoded]:
+    """Decode one turn as JSON that fits a schema; what has no alternative is computed in one go.
+
+    The rest is as in `decode`; `end` closes the turn.
+    """
     import torch
 
-    if len(named) == 1 and not len(words):
-        return named[0], 1.0
-    allowed = torch.cat([torch.tensor(named, device=words.device, dtype=words.dtype), words])
+    turn: list[int] = []
+    confidence = 1.0
+    while len(turn) < limit:
+        new = mask.forced()[: limit - len(turn)]
+        if not new:
+            allowed = torch.from_numpy(mask.allowed()).to(logits.device)
+            if not len(allowed):  # the schema has become too much for the library
+                break
+            token, probability = _pick(logits, allowed)
+            confidence, new = min(confidence, probability), [token]
+        if new == [end]:
+            return Decoded(tuple(turn), confidence, finished=True)
+        mask.take(new)
+        turn += new
+        if on_token is not None:
+            on_token(turn)
+        logits = yield from context.extend([new])
+    return Decoded(tuple(turn), confidence, finished=False)
+
+
+def _pick(logits: Any, allowed: Any) -> tuple[int, float]:
+    """The likeliest of the allowed ids (n,), and its probability among them."""
+    if len(allowed) == 1:
+        return int(allowed[0]), 1.0
     scores = logits[allowed]
     best = int(scores.argmax())
     probability = math.exp(float(scores[best] - scores.logsumexp(0)))

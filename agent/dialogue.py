@@ -80,8 +80,12 @@ def reply(items: Sequence[Injected], size: tuple[int, int]) -> list[Piece]:
     for number, item in enumerate(items):
         if number:
             pieces.append("\n")
-        pieces += [plain(item.text)] if isinstance(item, Noted) else told(item.observation, size)
+        pieces += [_noted(item)] if isinstance(item, Noted) else told(item.observation, size)
     return [*pieces, *_extremes(items, size), ASSISTANT]
+
+
+def _noted(note: Noted) -> str:
+    return f"error {plain(note.text)}" if note.error else plain(note.text)
 
 
 def told(observation: Observation, size: tuple[int, int]) -> list[Piece]:

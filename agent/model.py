@@ -1,6 +1,6 @@
 """The protocol that every model backend keeps: open a session on a transcript, act, observe, act again."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -59,6 +59,22 @@ class Session(Protocol):
 
     def close(self) -> None:
         """Free the caches."""
+
+
+@runtime_checkable
+class Structured(Protocol):
+    """What a session is as well when it can hold the model to a JSON schema while it writes."""
+
+    async def fill(
+        self,
+        schema: Mapping[str, Any],
+        max_new_tokens: int,
+        on_text: Callable[[str], None] | None = None,
+    ) -> Acted:
+        """Decode one turn without actions, as JSON that fits the schema, unless the tokens do not suffice.
+
+        For a schema that it cannot hold the model to it takes an ordinary turn: nobody relies on it.
+        """
 
 
 class PerceptionModel(Protocol):

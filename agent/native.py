@@ -16,6 +16,7 @@ from foveal.agent.engine import Engine
 from foveal.agent.grammar import CONTROL_TOKENS
 from foveal.agent.mask import Vocabulary
 from foveal.agent.model import Sight
+from foveal.agent.schema_mask import SchemaMask, SchemaMasks
 from foveal.agent.session import NativeSession
 from foveal.agent.transcript import Acted, Asked, Noted, Observed
 from foveal.agent.vision import Encoded, VisionEncoder
@@ -54,6 +55,7 @@ class NativeModel:
         self.vocabulary = _vocabulary(tokenizer, network.config.text_config.vocab_size)
         known = self.vocabulary.ids
         self.controls = frozenset(known[token] for token in CONTROL_TOKENS if token in known)
+        self._masks: SchemaMasks | None = None
         self._seen: dict[str, Encoded] = {}
         self._looking = Lock()
 
@@ -69,9 +71,7 @@ class NativeModel:
         """Load a model folder in Hugging Face layout. Raises SetupError when it is not intact."""
         built = build(folder, device)
         vision = VisionEncoder.of(built.network.model.visual, built.layout, device)
-        return cls(
-            built.network, built.tokenizer, vision, dialect, name, built.projectors, control
-        )
+        return cls(built.network, built.tokenizer, vision, dialect, name, built.projectors, control)
 
     async def open(
         self, transcript: Sequence[Asked | Acted | Observed | Noted], sight: Sight
@@ -90,6 +90,14 @@ class NativeModel:
                 self._seen[image] = self.vision.encode(sight.pixels(image))
             seen = self._seen[image]
         return Seen(seen.values, seen.grid)
+
+    def mask(self, schema: Mapping[str, Any]) -> SchemaMask | None:
+        """What holds one answer to a JSON schema; None where nothing can."""
+        with self._looking:
+            if self._masks is None:
+                known = self.vocabulary
+                self._masks = SchemaMasks(self.tokenizer, known.size, known.text, known.end)
+        return self._masks.of(schema)
 
     def context(self, image: str) -> Context:
         """An empty context for a conversation about the image with this content hash."""

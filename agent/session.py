@@ -1,13 +1,14 @@
 """One conversation with a native model: one causal pass, its cache kept over all hops."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from foveal.agent.actions import Answer, PerceptionKind
+from foveal.agent.actions import Action, Answer, PerceptionKind
 from foveal.agent.context import Again, Part, Seen
-from foveal.agent.decoding import Decoded, decode
+from foveal.agent.decoding import Decoded, decode, fill
 from foveal.agent.dialogue import Reseen
+from foveal.agent.engine import Steps
 from foveal.agent.grammar import parse
 from foveal.agent.model import Sight, Usage
 from foveal.agent.observations import Reencoded, View
@@ -60,20 +61,28 @@ class NativeSession:
 
         Raises ActionError when `max_new_tokens` cuts an action short; what was decoded stays in the context.
         """
-        model = self._model
-        hear = _Streamer(model, on_text) if on_text else None
+        hear = self._streamer(on_text)
         steps = decode(
-            self._context, self._logits, model.vocabulary, tools,
+            self._context, self._logits, self._model.vocabulary, tools,
             found_objects(self._items), max_new_tokens, hear,
         )  # fmt: skip
-        decoded = await asyncio.wrap_future(model.engine.submit(steps))
-        if hear is not None:
-            hear.finish(model.spoken(decoded.tokens))
-        self._emitted += len(decoded.tokens)
-        self._controls.turn(decoded.tokens)
-        turn = self._acted(decoded)
-        self._items.append(turn)
-        return turn
+        decoded = await self._decoded(steps, hear)
+        return self._taken(decoded, parse(self._model.spoken(decoded.tokens)))
+
+    async def fill(
+        self,
+        schema: Mapping[str, Any],
+        max_new_tokens: int,
+        on_text: Callable[[str], None] | None = None,
+    ) -> Acted:
+        """Decode one turn as JSON that fits a schema, while there are tokens for it."""
+        mask = await asyncio.to_thread(self._model.mask, schema)
+        if mask is None:
+            return await self.act((), max_new_tokens, on_text)
+        hear, end = self._streamer(on_text), self._model.vocabulary.end
+        steps = fill(self._context, self._logits, mask, end, max_new_tokens, hear)
+        decoded = await self._decoded(steps, hear)
+        return self._taken(decoded, (Answer(text=self._model.spoken(decoded.tokens)),))
 
     async def observe(self, items: Sequence[Injected]) -> None:
         """Append only what is new; everything before stays in the cache."""
@@ -88,18 +97,32 @@ class NativeSession:
         steps = self._context.extend(parts)
         self._logits = await asyncio.wrap_future(self._model.engine.submit(steps))
 
-    def _acted(self, decoded: Decoded) -> Acted:
-        text = self._model.spoken(decoded.tokens)
+    def _streamer(self, on_text: Callable[[str], None] | None) -> "_Streamer | None":
+        return _Streamer(self._model, on_text) if on_text else None
+
+    async def _decoded(self, steps: Steps[Decoded], hear: "_Streamer | None") -> Decoded:
+        """One turn, decoded together with the other sessions' and counted."""
+        decoded = await asyncio.wrap_future(self._model.engine.submit(steps))
+        if hear is not None:
+            hear.finish(self._model.spoken(decoded.tokens))
+        self._emitted += len(decoded.tokens)
+        self._controls.turn(decoded.tokens)
+        return decoded
+
+    def _taken(self, decoded: Decoded, actions: Sequence[Action]) -> Acted:
+        """The turn as the next item of the transcript, its answer as the user is to see it."""
         said = self._model.dialect.answered
-        actions = tuple(
-            action.model_copy(update={"text": said(action.text)})
-            if isinstance(action, Answer)
-            else action
-            for action in parse(text)
+        turn = Acted(
+            text=self._model.spoken(decoded.tokens),
+            tokens=decoded.tokens,
+            actions=tuple(
+                Answer(text=said(action.text)) if isinstance(action, Answer) else action
+                for action in actions
+            ),
+            confidence=decoded.confidence,
         )
-        return Acted(
-            text=text, tokens=decoded.tokens, actions=actions, confidence=decoded.confidence
-        )
+        self._items.append(turn)
+        return turn
 
     def _replayed(self) -> list[Part]:
         """The whole transcript as one stretch of context."""

@@ -25,6 +25,8 @@ class Asked(_Frozen):
     question: str
     tools: tuple[PerceptionKind, ...] = ()
     """The perception actions that this run allows."""
+    answer_schema: str = ""
+    """A JSON schema that the answer must fit, as JSON text; empty for an answer in any words."""
 
 
 class Acted(_Frozen):
@@ -56,6 +58,8 @@ class Noted(_Frozen):
     kind: Literal["noted"] = "noted"
     by: Literal["injected"] = "injected"
     text: str
+    error: bool = False
+    """Whether it corrects the model; it is then told as a failure is."""
 
 
 Item = Annotated[Asked | Acted | Observed | Noted, Field(discriminator="kind")]
