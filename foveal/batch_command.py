@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from foveal.options import Job, Json, Model, Pools, Profile, Tools, Trigger
+from foveal.options import BaseUrl, Job, Json, Model, Pools, Profile, Tools, Trigger
 
 
 def batch(
@@ -35,6 +35,7 @@ def batch(
     profile: Profile = None,
     model: Model = None,
     trigger: Trigger = None,
+    base_url: BaseUrl = None,
     tools: Tools = None,
     max_hops: Annotated[
         int | None, typer.Option(min=0, metavar="N", help="Times it may look again.")
@@ -83,8 +84,8 @@ def batch(
 
         order = batching.Order(
             questions, out, ray, agents, concurrency, agent_cpus, agent_gpus, profile, model, trigger,
-            tools, max_hops, trace, tuple(pool or ()), tuple(column or ()), limit, skip_bad_rows, keep_failures,
-            resume_anyway, not no_parquet, as_json,
+            base_url, tools, max_hops, trace, tuple(pool or ()), tuple(column or ()), limit,
+            skip_bad_rows, keep_failures, resume_anyway, not no_parquet, as_json,
         )  # fmt: skip
         return batching.run(order)
 

@@ -51,6 +51,7 @@ class Order:
     profile: str | None = None
     model: str | None = None
     trigger: str | None = None
+    base_url: str | None = None
     tools: str | None = None
     max_hops: int | None = None
     trace: bool = False
@@ -82,7 +83,8 @@ class Order:
 def run(order: Order) -> int:
     """Answer everything. Returns 0, 1 when a question failed or got no answer, or 130 when interrupted."""
     with own_stdout() as out:
-        profile, folder = choose(order.profile, order.model, order.trigger), order.folder
+        folder = order.folder
+        profile = choose(order.profile, order.model, order.trigger, order.base_url)
         staff = _staff(order, profile, folder)
         if order.parquet:
             columnar.available()
@@ -142,7 +144,8 @@ def _staff(order: Order, profile: Profile, folder: Path) -> Staff:
             f"--agent-gpus {gpus:g} would idle: the device is 'cpu'; set FOVEAL_DEVICE=cuda"
         )
     name = order.profile or settings().profile
-    named = order.model is None and order.trigger is None and not name.endswith(".toml")
+    made = (order.model, order.trigger, order.base_url) != (None, None, None)
+    named = not made and not name.endswith(".toml")
     return Staff(
         profile,
         name if named else None,

@@ -310,6 +310,24 @@ def test_nothing_to_write_parquet_with(
     assert "pip install 'foveal[batch]'" in only_line(capsys)
 
 
+def test_what_every_question_would_meet_gets_one_line(
+    questions: Callable[..., str],
+    out: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    (weights / "config.json").write_text("{}")
+    (weights / "SHA256SUMS").write_text(f"{'0' * 64}  config.json\n")
+    monkeypatch.setenv("FOVEAL_WEIGHTS", str(weights))
+    assert batch(questions(3), out) == 2
+    assert "damaged" in only_line(capsys)
+    assert json.loads((out / "run.json").read_text())["state"] == "stopped"
+    assert asked(out) == []
+
+
 def test_from_stdin(
     recited: Callable[..., None], picture: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
