@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import json
+import logging
 import os
 import sys
 import time
@@ -113,6 +114,10 @@ def photo() -> NDArray[np.uint8]:
     return values
 
 
+WIDE = 40_000
+"""An image of this width, and of height 4, has large features: all of its pixels."""
+
+
 class StandIn:
     """A specialist whose behaviour the phrase decides; reports what it was sent, and how many at once."""
 
@@ -158,7 +163,8 @@ class StandIn:
         height, width = request.pixels.shape[:2]
         whole = Box(image=request.image, xyxy=(0, 0, width, height))
         view = View(role="whole", pixels=whole, source=whole)
-        values = request.pixels.reshape(-1, 3)[:4].astype(np.float32)
+        tokens = request.pixels.reshape(4, -1) if width == WIDE else request.pixels[0, :4]
+        values = tokens.astype(np.float32)
         seen = Looked(views=(view,)) if request.marks else Reencoded(encoder="clip", views=(view,))
         return Reply(seen, features=(Features(values, (1, 4, 4)),))
 
@@ -177,6 +183,10 @@ def misbehave(phrase: str) -> None:
         gate = Path(phrase.removeprefix("wait for "))
         while not gate.exists():
             time.sleep(0.01)
+    if phrase.startswith("touch "):
+        Path(phrase.removeprefix("touch ")).touch()
+    if phrase == "slowly":
+        time.sleep(0.05)
     if phrase == "die":
         os._exit(1)
     if phrase.startswith("die once "):
@@ -255,7 +265,7 @@ class Grounds:
             initialize_head=True, head_node_args={**size, "include_dashboard": False}
         )
         self.cluster.add_node(**size)
-        ray.init(address=self.cluster.address, log_to_driver=False, logging_level="ERROR")
+        ray.init(address=self.cluster.address, log_to_driver=False, logging_level=logging.ERROR)
         return self._two_over
 
     def _two_over(self) -> None:
