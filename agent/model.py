@@ -33,6 +33,9 @@ class Usage:
     """Visual tokens in context."""
     cached: int = 0
     """Tokens of context that were sent and had not to be computed, because a server had kept them."""
+    afresh: int = 0
+    """Turns before which all of the context was computed again: a chat template had rewritten the past, or the
+    family is one whose cache we do not know how to continue."""
 
 
 class Session(Protocol):

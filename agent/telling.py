@@ -28,7 +28,7 @@ def told(items: Sequence[Injected], frame: Frame) -> list[Told]:
     """What came back after a turn: a paragraph per item, each view after the words that announce it."""
     pieces: list[Told] = []
     for item in items:
-        seen = [item.text] if isinstance(item, Noted) else observed(item.observation, frame)
+        seen = [_noted(item)] if isinstance(item, Noted) else observed(item.observation, frame)
         pieces += [*(["\n"] if pieces else []), *seen]
     return _joined(pieces)
 
@@ -53,6 +53,10 @@ def observed(observation: Observation, frame: Frame) -> list[Told]:
         case _:
             assert_never(observation)
     return [words, *observation.views]
+
+
+def _noted(note: Noted) -> str:
+    return f"error: {note.text}" if note.error else note.text
 
 
 def _joined(pieces: Sequence[Told]) -> list[Told]:

@@ -6,6 +6,7 @@ Also the tiny checkpoints in the released format, which tests of several folders
 import ipaddress
 import json
 import os
+import runpy
 import shutil
 import socket
 from collections.abc import Callable, Iterator
@@ -152,6 +153,21 @@ def seg_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shared = {name: t for name, t in state.items() if not name.startswith("clip_projector.")}
     torch.save(shared | _seg_tensors(config["hidden_size"]), made / "pytorch_model.bin")
     return made
+
+
+@pytest.fixture(scope="session")
+def chat_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Folders of tiny vision chat models by family, as `tests/families.py` makes them. Do not change them."""
+    made: dict[tuple[str, bool], Path] = {}
+
+    def folder(family: str, eager: bool = False) -> Path:
+        if (family, eager) not in made:
+            make = runpy.run_path(str(Path(__file__).parent / "families.py"))["make"]
+            made[family, eager] = tmp_path_factory.mktemp(family)
+            make(family, made[family, eager], eager)
+        return made[family, eager]
+
+    return folder
 
 
 TINY_SAM: dict[str, Any] = {
