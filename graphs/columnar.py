@@ -88,19 +88,9 @@ def _ours() -> dict[str, Any]:
         name: number if field.annotation is float else pa.int64()
         for name, field in Spent.model_fields.items()
     }
-    names = (
-        "id",
-        "image",
-        "content",
-        "question",
-        "answer",
-        "ended_by",
-        "run",
-        "trace",
-        "verdict",
-        "hops",
-    )
-    return dict.fromkeys(names, text) | {
+    plain = ("id", "image", "content", "question", "answer", "ended_by", "run", "trace", "verdict")
+    as_json = ("hops", "value", "direct", "faithful")
+    return dict.fromkeys([*plain, *as_json], text) | {
         "row": pa.int64(),
         "confidence": number,
         "seconds": number,
