@@ -1,5 +1,6 @@
 """`agent bench`: how fast it is, row by row, on the terminal or as JSON, or drawn."""
 
+import os
 import platform
 import sys
 from collections.abc import Collection, Sequence
@@ -65,7 +66,7 @@ def _waiting() -> Status:
 
 def _print(rows: Sequence[Row], console: Console) -> None:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
-    table.add_column("row", overflow="fold", min_width=28)
+    table.add_column("row", overflow="fold")
     for heading in ("ratio", "target"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("ok", no_wrap=True)
@@ -75,8 +76,9 @@ def _print(rows: Sequence[Row], console: Console) -> None:
         ratio = "" if row.ratio is None else _number(row.ratio)
         name = Text.assemble(row.name, "\n", (row.what, "dim"))
         table.add_row(name, ratio, _number(row.target), Text(word, style), _measurements(row))
+        table.add_row()
     console.print(table)
-    console.print(Text(f"\n{_machine()}", style="dim"))
+    console.print(Text(_machine(), style="dim"))
 
 
 def _measurements(row: Row) -> Text:
@@ -98,7 +100,14 @@ def _machine() -> str:
 
 
 def _processor() -> str:
-    import os
-
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{cores} cores of {platform.machine()}, no GPU used"
+    return f"{cores} cores of {_model_name() or platform.machine()}, no GPU used"
+
+
+def _model_name() -> str:
+    """As Linux tells it; empty elsewhere."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), "")
