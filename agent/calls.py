@@ -25,6 +25,7 @@ from foveal.agent.actions import (
     Reencode,
     Segment,
     Target,
+    targets_of,
 )
 from foveal.agent.coordinates import UNITS, Convention, Frame, Size
 from foveal.agent.errors import ActionError
@@ -145,6 +146,20 @@ def action_of(
         raise ActionError(f"{name}, {_short(where)}: {reason}") from None
     except ActionError as error:
         raise ActionError(f"{name}: {error}") from None
+
+
+def arguments_of(action: Perception, frame: Frame) -> dict[str, Any]:
+    """The arguments of the call that asks for an action: what `action_of` makes it of again."""
+    if isinstance(action, Detect):
+        return {"phrase": action.phrase}
+    if isinstance(action, Reencode):
+        return {"encoder": action.encoder}
+    targets = targets_of(action)
+    objects = [target.index for target in targets if isinstance(target, Object)]
+    boxes = [json.loads(frame.spelled(one)) for one in targets if not isinstance(one, Object)]
+    if isinstance(action, Depth):
+        return {"boxes": boxes or None, "objects": objects or None}
+    return {"box": next(iter(boxes), None), "object": next(iter(objects), None)}
 
 
 def _read(arguments: str | Mapping[str, Any]) -> Any:

@@ -1,0 +1,110 @@
+"""Chat Completions: the interface that every OpenAI-compatible server has."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from foveal.agent.openai_history import Message, Part, Result, Said, System, User
+from foveal.agent.openai_pictures import Shown
+from foveal.agent.openai_reply import Counts, Reply, given
+from foveal.agent.openai_request import Offer
+
+Json = dict[str, Any]
+
+
+class ChatCompletions:
+    """Writes requests and reads what comes back; holds nothing."""
+
+    def request(self, messages: Sequence[Message], offer: Offer) -> Json:
+        """The body of a request."""
+        tools = [{"type": "function", "function": schema} for schema in offer.schemas]
+        return {
+            "model": offer.model,
+            "messages": [_message(message, offer) for message in messages],
+            "max_tokens": offer.limit,
+            "temperature": 0,
+            "logprobs": True,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        } | offer.choice(tools)
+
+    async def send(self, client: Any, body: Json) -> Any:
+        """A stream of chunks, or the whole completion where the body asks for no stream."""
+        return await client.chat.completions.create(**body)
+
+    async def read(self, answer: Any, reply: Reply, hear: Callable[[str], None]) -> None:
+        """Add what arrives to the reply."""
+        if not hasattr(answer, "__aiter__"):
+            _whole(answer, reply, hear)
+            return
+        async for chunk in answer:
+            _count(given(chunk, "usage"), reply)
+            for choice in given(chunk, "choices") or ():
+                _choice(given(choice, "delta"), choice, reply, hear)
+
+
+def _message(message: Message, offer: Offer) -> Json:
+    match message:
+        case System():
+            return {"role": "system", "content": message.text}
+        case User():
+            return {"role": "user", "content": [_part(part, offer) for part in message.parts]}
+        case Said():
+            calls = [
+                {
+                    "id": call.id,
+                    "type": "function",
+                    "function": {"name": call.name, "arguments": call.arguments},
+                    **call.extra,
+                }
+                for call in message.calls
+            ]
+            return {"role": "assistant", "content": message.text} | (
+                {"tool_calls": calls} if calls else {}
+            )
+        case Result():
+            return {"role": "tool", "tool_call_id": message.call, "content": message.text}
+
+
+def _part(part: Part, offer: Offer) -> Json:
+    if isinstance(part, Shown):
+        named = {"uuid": part.name} if offer.image_ids else {}
+        return {"type": "image_url", "image_url": {"url": part.url}} | named
+    return {"type": "text", "text": part}
+
+
+def _whole(answer: Any, reply: Reply, hear: Callable[[str], None]) -> None:
+    for choice in (given(answer, "choices") or ())[:1]:
+        _count(given(answer, "usage"), reply)
+        _choice(given(choice, "message"), choice, reply, hear)
+        reply.finish = reply.finish or "stop"
+
+
+def _choice(said: Any, choice: Any, reply: Reply, hear: Callable[[str], None]) -> None:
+    """A choice of a chunk, whose `said` is a delta, or of a completion, whose `said` is the message."""
+    reply.thought |= bool(given(said, "reasoning_content") or given(said, "reasoning"))
+    reply.say(given(said, "content") or given(said, "refusal") or "", hear)
+    for call in given(said, "tool_calls") or ():
+        _call(call, given(call, "function"), reply)
+    tokens = given(given(choice, "logprobs"), "content") or ()
+    reply.sure(given(token, "logprob") for token in tokens)
+    reply.finish = given(choice, "finish_reason") or reply.finish
+
+
+def _call(call: Any, function: Any, reply: Reply) -> None:
+    index = call.index if hasattr(call, "index") else len(reply.calls)
+    name, arguments = given(function, "name"), given(function, "arguments")
+    made = reply.call(index, name or "", arguments or "", given(call, "id") or "")
+    made.extra |= given(call, "model_extra") or {}
+
+
+def _count(usage: Any, reply: Reply) -> None:
+    if usage is None:
+        return
+    prompt = given(usage, "prompt_tokens_details")
+    reply.counts = Counts(
+        prompt=given(usage, "prompt_tokens") or 0,
+        cached=given(prompt, "cached_tokens") or 0,
+        written=given(usage, "completion_tokens") or 0,
+        pictures=given(prompt, "image_tokens") or 0,
+    )
+    reply.thought |= bool(given(given(usage, "completion_tokens_details"), "reasoning_tokens"))

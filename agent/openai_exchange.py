@@ -1,0 +1,114 @@
+"""One turn over the wire: sent until it is answered, and asked for once more when the answer breaks off."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from openai import APIConnectionError, APIError, APIStatusError, APITimeoutError, AsyncOpenAI
+
+from foveal.agent.openai_history import Message
+from foveal.agent.openai_patience import Patience
+from foveal.agent.openai_reply import Reply
+from foveal.agent.openai_request import Offer, is_refusal
+from foveal.agent.openai_trouble import Server
+
+Json = dict[str, Any]
+Hear = Callable[[str], None]
+
+
+class Wire(Protocol):
+    """One of the interfaces that servers have."""
+
+    def request(self, messages: list[Message], offer: Offer) -> Json:
+        """The body of a request."""
+
+    async def send(self, client: AsyncOpenAI, body: Json) -> Any:
+        """The answer as it begins. Raises what the client raises."""
+
+    async def read(self, answer: Any, reply: Reply, hear: Hear) -> None:
+        """Add what arrives to the reply. Raises what the client raises."""
+
+
+class Once:
+    """Passes on text, and after a fresh start only what goes on from there: what was said cannot be unsaid."""
+
+    def __init__(self, hear: Hear | None) -> None:
+        self._hear = hear or (lambda text: None)
+        self._said = self._now = ""
+
+    def __call__(self, text: str) -> None:
+        self._now += text
+        if len(self._now) > len(self._said) and self._now.startswith(self._said):
+            new, self._said = self._now[len(self._said) :], self._now
+            self._hear(new)
+
+    def again(self) -> None:
+        """The turn begins anew."""
+        self._now = ""
+
+
+class Exchange:
+    """Turns with one server."""
+
+    def __init__(self, client: AsyncOpenAI, wire: Wire, server: Server, patience: Patience) -> None:
+        self._client, self._wire, self._server, self._patience = client, wire, server, patience
+        self._met = False
+        """Whether the server has ever answered: else nobody is there, and waiting would not help."""
+        self._mute = False
+        """Whether the server does not say that a turn is complete."""
+
+    async def turn(self, body: Json, hear: Once) -> Reply:
+        """One turn. Raises APIStatusError for a request that is refused, SetupError for a server that fails."""
+        first = await self._received(body, hear)
+        if first.finish or (self._mute and not first.broken):
+            return first
+        hear.again()
+        reply = await self._received(body, hear)
+        if reply.broken or (not reply.finish and reply.empty):
+            raise self._server.trouble(_Broken(reply.broken or "it sent nothing"))
+        self._mute = not reply.finish
+        reply.lost = first.pieces
+        return reply
+
+    async def models(self) -> list[str]:
+        """The names of the models that the server has."""
+        page = await self._sent(self._client.models.list)
+        return [model.id for model in getattr(page, "data", None) or ()]
+
+    async def _received(self, body: Json, hear: Once) -> Reply:
+        answer = await self._sent(lambda: self._wire.send(self._client, body))
+        reply = Reply()
+        try:
+            await self._wire.read(answer, reply, hear)
+        except (APIError, ValueError) as error:  # cut off, or not in JSON
+            reply.finish, reply.broken = "", self._server.words(error)
+        finally:
+            if hasattr(answer, "close"):
+                await answer.close()
+        return reply
+
+    async def _sent(self, send: Callable[[], Any]) -> Any:
+        try:
+            answer = await self._patience.tried(send, self._passing)
+        except APIStatusError:
+            raise
+        except APIError as error:
+            raise self._server.trouble(error) from None
+        self._met = True
+        return answer
+
+    def _passing(self, error: Exception) -> Mapping[str, str] | None:
+        """The headers of an error that may pass, None for one that will not."""
+        if isinstance(error, APIConnectionError):
+            return {} if self._met and not isinstance(error, APITimeoutError) else None
+        if isinstance(error, APIStatusError):
+            passing = error.status_code == 429 or error.status_code >= 500
+            return (
+                error.response.headers
+                if passing and not is_refusal(self._server.words(error))
+                else None
+            )
+        return None
+
+
+class _Broken(Exception):
+    """An answer that ended too early, twice."""

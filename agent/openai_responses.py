@@ -1,0 +1,120 @@
+"""The Responses API: OpenAI's own newer interface, which some servers have as well. Nothing is stored there."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from foveal.agent.openai_history import Message, Part, Result, Said, System, User
+from foveal.agent.openai_pictures import Shown
+from foveal.agent.openai_reply import Counts, Reply, given
+from foveal.agent.openai_request import Offer
+
+Json = dict[str, Any]
+ENDS = {"response.completed": "stop", "response.incomplete": "length", "response.failed": ""}
+"""Events after which nothing comes, and how the turn then ended: not at all, when it failed."""
+
+
+class Responses:
+    """Writes requests and reads what comes back; holds nothing."""
+
+    def request(self, messages: Sequence[Message], offer: Offer) -> Json:
+        """The body of a request."""
+        tools = [{"type": "function", **schema} for schema in offer.schemas]
+        return {
+            "model": offer.model,
+            "input": [item for message in messages for item in _items(message)],
+            "max_output_tokens": offer.limit,
+            "temperature": 0,
+            "include": ["message.output_text.logprobs", "reasoning.encrypted_content"],
+            "store": False,
+            "stream": True,
+        } | offer.choice(tools)
+
+    async def send(self, client: Any, body: Json) -> Any:
+        """A stream of events, or the whole response where the body asks for no stream."""
+        return await client.responses.create(**body)
+
+    async def read(self, answer: Any, reply: Reply, hear: Callable[[str], None]) -> None:
+        """Add what arrives to the reply."""
+        if not hasattr(answer, "__aiter__"):
+            _whole(answer, reply, hear)
+            return
+        async for event in answer:
+            _event(event, reply, hear)
+
+
+def _items(message: Message) -> Iterator[Json]:
+    match message:
+        case System():
+            yield {"role": "system", "content": message.text}
+        case User():
+            yield {"role": "user", "content": [_part(part) for part in message.parts]}
+        case Said():
+            yield from message.thoughts
+            if message.text or not message.calls:
+                yield {"role": "assistant", "content": message.text}
+            for call in message.calls:
+                yield {
+                    "type": "function_call",
+                    "call_id": call.id,
+                    "name": call.name,
+                    "arguments": call.arguments,
+                }
+        case Result():
+            yield {"type": "function_call_output", "call_id": message.call, "output": message.text}
+
+
+def _part(part: Part) -> Json:
+    if isinstance(part, Shown):
+        return {"type": "input_image", "image_url": part.url, "detail": "auto"}
+    return {"type": "input_text", "text": part}
+
+
+def _event(event: Any, reply: Reply, hear: Callable[[str], None]) -> None:
+    kind = str(given(event, "type"))
+    if kind in ("response.output_text.delta", "response.refusal.delta"):
+        reply.say(given(event, "delta") or "", hear)
+        reply.sure(given(token, "logprob") for token in given(event, "logprobs") or ())
+    elif kind == "response.output_item.done":
+        _item(given(event, "item"), reply)
+    elif kind == "error":
+        reply.broken = str(given(event, "message") or kind)
+    elif kind in ENDS:
+        _end(given(event, "response"), kind, reply)
+    elif kind.startswith("response.reasoning"):
+        reply.thought = True
+
+
+def _item(item: Any, reply: Reply) -> None:
+    kind = given(item, "type")
+    if kind == "function_call":
+        name, arguments = given(item, "name"), given(item, "arguments")
+        reply.call(len(reply.calls), name or "", arguments or "", given(item, "call_id") or "")
+    elif kind == "reasoning":
+        reply.thought = True
+        if given(item, "encrypted_content"):  # else the server has nothing to unseal
+            reply.thoughts.append(item.model_dump(exclude_none=True, exclude={"status"}))
+
+
+def _whole(answer: Any, reply: Reply, hear: Callable[[str], None]) -> None:
+    for item in given(answer, "output") or ():
+        for part in (given(item, "type") == "message" and given(item, "content")) or ():
+            reply.say(given(part, "text") or given(part, "refusal") or "", hear)
+            reply.sure(given(token, "logprob") for token in given(part, "logprobs") or ())
+        _item(item, reply)
+    if given(answer, "status"):
+        _end(answer, f"response.{answer.status}", reply)
+
+
+def _end(response: Any, kind: str, reply: Reply) -> None:
+    reply.finish = ENDS.get(kind, "")
+    if not reply.finish:
+        reply.broken = str(given(given(response, "error"), "message") or kind)
+    usage = given(response, "usage")
+    if usage is None:
+        return
+    reply.counts = Counts(
+        prompt=given(usage, "input_tokens") or 0,
+        cached=given(given(usage, "input_tokens_details"), "cached_tokens") or 0,
+        written=given(usage, "output_tokens") or 0,
+    )
+    reply.thought |= bool(given(given(usage, "output_tokens_details"), "reasoning_tokens"))

@@ -1,0 +1,178 @@
+"""One conversation with a model behind a server: a transcript, sent whole each turn, growing at its end only."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from openai import APIStatusError
+
+from foveal.agent.actions import Action, PerceptionKind
+from foveal.agent.calls import action_of
+from foveal.agent.coordinates import Frame
+from foveal.agent.errors import ActionError
+from foveal.agent.grammar import parse, render
+from foveal.agent.model import Sight, Usage
+from foveal.agent.observations import View
+from foveal.agent.openai_exchange import Once
+from foveal.agent.openai_history import Message, Style, call_id, conversation
+from foveal.agent.openai_pictures import PATCH, Shown, shown, shown_size
+from foveal.agent.openai_reply import Reply, with_inline_calls
+from foveal.agent.transcript import Acted, Asked, Injected, Noted, Observed, found_objects
+
+if TYPE_CHECKING:
+    from foveal.agent.openai_model import OpenAIModel
+
+LONGEST = 500
+"""Characters of a call that cannot be read which are kept."""
+
+
+class OpenAISession:
+    """Beside the transcript it holds pictures ready to be sent, and turns as they came."""
+
+    def __init__(
+        self,
+        model: "OpenAIModel",
+        transcript: Sequence[Asked | Acted | Observed | Noted],
+        sight: Sight,
+    ) -> None:
+        """Sends nothing yet: `act` does."""
+        first = transcript[0]
+        if not isinstance(first, Asked):
+            raise ValueError(f"a transcript starts with what was asked, not with {first.kind!r}")
+        self._model, self._sight, self._asked = model, sight, first
+        self._items = list(transcript)
+        self._pictures: dict[View | None, Shown] = {}
+        self._replies: dict[int, Reply] = {}
+        self._usage = Usage()
+
+    @property
+    def usage(self) -> Usage:
+        """As the server counts: context computed is what was sent less what it had kept."""
+        return self._usage
+
+    async def act(
+        self,
+        tools: Sequence[PerceptionKind],
+        max_new_tokens: int,
+        on_text: Callable[[str], None] | None = None,
+    ) -> Acted:
+        """One turn. Without `tools`, text only.
+
+        Raises ActionError for a call that cannot be carried out, SetupError when the server is of no use.
+        """
+        hear = Once(on_text)
+        reply = await self._asked_for(bool(tools), max_new_tokens, hear)
+        try:
+            actions = self._actions(reply, tools)
+        except ActionError:
+            calls = () if reply.inline else reply.calls
+            unread = "".join(f"{call.name}({call.arguments})"[:LONGEST] for call in calls)
+            hear(unread)
+            self._items.append(Acted(text=reply.text + unread))
+            raise
+        spelled = self._spelled(actions) if reply.calls and not reply.inline else ""
+        hear(spelled)
+        turn = Acted(text=reply.text + spelled, actions=actions, confidence=reply.confidence)
+        self._items.append(turn)
+        self._keep(reply)
+        return turn
+
+    async def observe(self, items: Sequence[Injected]) -> None:
+        """Note what came back; it is sent with the next turn."""
+        self._items += items
+
+    def close(self) -> None:
+        """Drop what is ready to be sent."""
+        self._pictures.clear()
+        self._replies.clear()
+
+    async def _asked_for(self, free: bool, limit: int, hear: Once) -> Reply:
+        """A turn that heeds whether the model is `free` to look again, and that has more than thoughts in it."""
+        reply = await self._reply(free, limit, hear)
+        if reply.calls and not free and self._model.manners.disobeyed():
+            hear.again()
+            reply = await self._reply(free, limit, hear)
+        cut = reply.empty and reply.thought and reply.finish == "length"
+        if cut and self._model.manners.thought():
+            hear.again()
+            reply = await self._reply(free, limit, hear)
+        return with_inline_calls(reply)
+
+    async def _reply(self, free: bool, limit: int, hear: Once) -> Reply:
+        model = self._model
+        while True:
+            messages = await asyncio.to_thread(self._messages)
+            body = model.request(messages, self._asked.tools, free, limit)
+            try:
+                reply = await model.exchange.turn(body, hear)
+            except APIStatusError as error:
+                if not model.manners.learn(model.server.words(error), body):
+                    raise model.server.trouble(error) from None
+                continue
+            self._charge(reply)
+            return reply
+
+    def _messages(self) -> list[Message]:
+        return conversation(self._items, self._style)
+
+    @property
+    def _style(self) -> Style:
+        model = self._model
+        return Style(self._frame, self._picture, model.manners.tools, model.preface, self._replies)
+
+    @cached_property
+    def _frame(self) -> Frame:
+        convention, size = self._model.convention, self._asked.size
+        return Frame(convention, size, shown_size(size, PATCH if convention == "pixels" else 1))
+
+    def _picture(self, view: View | None) -> Shown:
+        """A view as it is sent, encoded once; None stands for the whole image."""
+        if view not in self._pictures:
+            self._pictures[view] = self._encoded(view)
+        return self._pictures[view]
+
+    def _encoded(self, view: View | None) -> Shown:
+        if view is None:
+            pixels = self._sight.pixels(self._asked.image)
+            return shown(pixels, self._asked.image, self._frame.shown)
+        x0, y0, x1, y1 = (int(value) for value in view.pixels.xyxy)
+        name = f"{view.pixels.image}-{x0}-{y0}-{x1}-{y1}"
+        return shown(self._sight.pixels(view.pixels.image)[y0:y1, x0:x1], name)
+
+    def _actions(self, reply: Reply, tools: Sequence[PerceptionKind]) -> tuple[Action, ...]:
+        found = found_objects(self._items)
+        frame = self._frame
+        called: tuple[Action, ...] = tuple(
+            action_of(call.name, call.arguments, frame.convention, frame.shown, found)
+            for call in reply.calls
+        )
+        actions = called or parse(reply.spoken, frame.target)
+        for action in actions:
+            if action.kind != "answer" and action.kind not in tools:
+                allowed = ", ".join(tools) or "none, answer now"
+                raise ActionError(f"{action.kind} is not allowed here; allowed: {allowed}")
+        return actions
+
+    def _spelled(self, actions: Sequence[Action]) -> str:
+        return "".join(render(action, self._frame.spelled) for action in actions)
+
+    def _keep(self, reply: Reply) -> None:
+        """A turn with calls goes back as it came; where its calls have no names of their own, they get some."""
+        turn = sum(isinstance(item, Acted) for item in self._items)
+        taken = {call.id for kept in self._replies.values() for call in kept.calls}
+        for number, call in enumerate(reply.calls):
+            call.id = call.id if call.id and call.id not in taken else call_id(turn, number)
+            call.arguments = call.arguments.strip() or "{}"
+            taken.add(call.id)
+        if reply.calls:
+            self._replies[turn] = reply
+
+    def _charge(self, reply: Reply) -> None:
+        spent, before = reply.spent, self._usage
+        self._usage = Usage(
+            prefilled=before.prefilled + max(0, spent.prompt - spent.cached),
+            emitted=before.emitted + spent.written,
+            visual=spent.pictures or before.visual,
+            cached=before.cached + spent.cached,
+        )
