@@ -28,7 +28,8 @@ def picture(level: int) -> Array:
 @pytest.fixture
 def wide() -> Array:
     """Its features are as large as it is."""
-    return np.arange(4 * 40_000 * 3, dtype=np.uint8).reshape(4, 40_000, 3)
+    values: Array = np.random.default_rng(3).integers(0, 256, (4, 40_000, 3), np.uint8)
+    return values
 
 
 def key_of(seen: Observation) -> str:
