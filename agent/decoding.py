@@ -43,8 +43,7 @@ def decode(
     confidence = 1.0
     while len(turn) < limit:
         named, text = vocabulary.allowed(turn, tools, objects)
-        allowed = torch.tensor(named, device=words.device, dtype=words.dtype)
-        token, probability = _pick(logits, torch.cat([allowed, words]) if text else allowed)
+        token, probability = _pick(logits, named, words if text else words[:0])
         confidence = min(confidence, probability)
         if token == vocabulary.end:
             return Decoded(tuple(turn), confidence, finished=True)
@@ -77,7 +76,7 @@ def fill(
             allowed = torch.from_numpy(mask.allowed()).to(logits.device)
             if not len(allowed):  # the schema has become too much for the library
                 break
-            token, probability = _pick(logits, allowed)
+            token, probability = _pick(logits, [], allowed)
             confidence, new = min(confidence, probability), [token]
         if new == [end]:
             return Decoded(tuple(turn), confidence, finished=True)
@@ -89,10 +88,13 @@ def fill(
     return Decoded(tuple(turn), confidence, finished=False)
 
 
-def _pick(logits: Any, allowed: Any) -> tuple[int, float]:
-    """The likeliest of the allowed ids (n,), and its probability among them."""
-    if len(allowed) == 1:
-        return int(allowed[0]), 1.0
+def _pick(logits: Any, named: list[int], words: Any) -> tuple[int, float]:
+    """The likeliest allowed token and its probability among the allowed."""
+    import torch
+
+    if len(named) == 1 and not len(words):
+        return named[0], 1.0
+    allowed = torch.cat([torch.tensor(named, device=words.device, dtype=words.dtype), words])
     scores = logits[allowed]
     best = int(scores.argmax())
     probability = math.exp(float(scores[best] - scores.logsumexp(0)))
