@@ -1,12 +1,14 @@
 """From the final state to the Result: the answer, or why there is none."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from foveal.agent.transcript import Acted, Noted
 from foveal.graphs.context import Context
 from foveal.graphs.evidence import evidence, notes
 from foveal.graphs.plan import perceptions
 from foveal.graphs.result import Result
+from foveal.graphs.schema import Misfit
 from foveal.graphs.state import Entry, State, last_turn, transcript
 
 LOW = 0.5
@@ -19,6 +21,7 @@ def concluded(state: State, context: Context) -> Result:
     (answer, trouble), seconds = _answer(entries), context.elapsed()
     confidence = last_turn(entries).confidence if answer else 0.0
     doubt = _doubt(confidence, context) if answer else ()
+    value, misfit = _value(answer, context)
     return Result(
         answer=answer,
         confidence=confidence,
@@ -28,10 +31,28 @@ def concluded(state: State, context: Context) -> Result:
         usage=state["spent"].model_copy(update={"seconds": seconds}),
         seconds=seconds,
         trace=context.trace,
-        notes=(*_malformed(entries), *notes(hops, context.profile), *trouble, *doubt),
+        notes=(*_malformed(entries), *notes(hops, context.profile), *trouble, *misfit, *doubt),
         run=state["run"],
         image=state["asked"].image,
+        value=value,
     )
+
+
+def answer_of(turn: Acted) -> str:
+    """What a turn answers; empty when it does not."""
+    if perceptions(turn):
+        return ""
+    return " ".join(action.text for action in turn.actions if action.kind == "answer").strip()
+
+
+def _value(answer: str, context: Context) -> tuple[Any, tuple[str, ...]]:
+    """The answer as the schema has it, or nothing and why it does not fit."""
+    if context.schema is None or not answer:
+        return None, ()
+    try:
+        return context.schema.fitted(answer), ()
+    except Misfit as misfit:
+        return None, (f"the answer does not fit the schema: {misfit}",)
 
 
 def _doubt(confidence: float | None, context: Context) -> tuple[str, ...]:
@@ -51,7 +72,7 @@ def _answer(entries: list[Entry]) -> tuple[str, tuple[str, ...]]:
         return "", ("no answer: the last turn could not be read",)
     if perceptions(turn):
         return "", ("no answer: the model asked for another action in its last turn",)
-    text = " ".join(action.text for action in turn.actions if action.kind == "answer").strip()
+    text = answer_of(turn)
     return (text, ()) if text else ("", ("no answer: the model's last turn was empty",))
 
 

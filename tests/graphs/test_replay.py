@@ -43,11 +43,12 @@ def _clock(step: float) -> Callable[[], float]:
         ((LOOK, "2"), {"visual_tokens": 20}),
         ((RED, BLUE, "2"), {"seconds": 9}),
         ((RED, STRAY), {"hops": 1}),
-        ((RED, ""), {}),
+        ((RED, "", "", ""), {"errors": 2}),
+        ((RED, STRAY, RED, BLUE, "", "2"), {}),
     ],
     ids=[
         "one hop", "many hops", "hops", "actions", "new tokens", "visual tokens", "seconds",
-        "rubbish at the end", "no answer",
+        "rubbish at the end", "no answer", "errors and an answer",
     ],
 )  # fmt: skip
 async def test_the_same_result(
