@@ -3,10 +3,11 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 from foveal.agent.actions import PERCEPTIONS, PerceptionKind
 from foveal.agent.errors import InputError, SetupError
-from foveal.agent.profiles import Profile, load, released, with_server, with_trigger
+from foveal.agent.profiles import Profile, chat, load, released, with_server, with_trigger
 from foveal.agent.releases import RELEASES, Release, is_repository
 from foveal.agent.settings import settings
 
@@ -79,29 +80,28 @@ def _of_repository(repository: str) -> Profile:
         problem = f"{error.problem} (and there is no folder {repository!r} here)"
         raise SetupError(problem, error.cure) from error
     found = _of_folder(folder, repository)
+    if found.backend == "chat":
+        return found.model_copy(update={"model": repository})
     return found.model_copy(update={"weights": None, "repository": repository})
 
 
 def _of_folder(folder: Path, name: str) -> Profile:
-    kind = _model_type(folder)
+    config = _config(folder)
+    kind = str(config.get("model_type", OURS))
     if kind in PAPERS:
         return released(name, None, folder)
-    if kind != OURS:
-        known = ", ".join((OURS, *PAPERS))
-        raise InputError(f"{name}: models of type {kind!r} cannot be run; known: {known}")
-    if not _knows_perception(folder / "tokenizer.json"):
-        problem = f"{name} is a Qwen2-VL without perception tokens: it cannot ask to look again"
-        raise InputError(
-            f"{problem}; use one that was trained with them, as `agent train model` does"
-        )
-    return Profile(name=name, weights=folder, tools=_tools(folder), device=settings().device)
+    if kind == OURS and _knows_perception(folder / "tokenizer.json"):
+        return Profile(name=name, weights=folder, tools=_tools(folder), device=settings().device)
+    if not any("vision" in setting for setting in config):
+        raise InputError(f"{name}: models of type {kind!r} see no images; use a vision chat model")
+    return chat(name, str(folder))
 
 
-def _model_type(folder: Path) -> str:
+def _config(folder: Path) -> dict[str, Any]:
     path = folder / "config.json"
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-        return str(config.get("model_type", OURS))
+        return dict(config.items())
     except OSError as error:
         reason = f"{path} cannot be read: {error.strerror}"
     except (ValueError, AttributeError):

@@ -15,8 +15,9 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 
 _SETTINGS = frozenset(
     {
-        "added_tokens.json", "config.json", "generation_config.json", "merges.txt", "preprocessor_config.json",
-        "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json", "vocab.json",
+        "added_tokens.json", "chat_template.jinja", "chat_template.json", "config.json", "generation_config.json",
+        "merges.txt", "preprocessor_config.json", "processor_config.json", "special_tokens_map.json",
+        "tokenizer.json", "tokenizer_config.json", "video_preprocessor_config.json", "vocab.json",
     }
 )  # fmt: skip
 _SHARD = r"(-\d{5}-of-\d{5})?"

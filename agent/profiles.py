@@ -17,7 +17,7 @@ from foveal.agent.settings import settings
 from foveal.agent.vpt import Trigger
 
 DialectName = Literal["foveal", "vpt"]
-Backend = Literal["native", "openai"]
+Backend = Literal["native", "chat", "openai"]
 DRAWN: tuple[PerceptionKind, ...] = ("segment", "depth")
 """What a model that was not trained on tokens is shown: every picture that a specialist can draw."""
 RELEASED_TOOLS: tuple[PerceptionKind, ...] = ("look", "reencode")
@@ -43,7 +43,7 @@ class Profile(BaseModel):
 
     name: str
     backend: Backend = "native"
-    """Who thinks: a Qwen2-VL with perception tokens in this process, or a server."""
+    """Who thinks: a Qwen2-VL with perception tokens in this process, any vision chat model in it, or a server."""
     weights: Path | None = None
     """Folder with the model (Hugging Face layout) and its specialists' weights; None where it is fetched."""
     repository: Annotated[str, AfterValidator(_repository)] = ""
@@ -66,9 +66,11 @@ class Profile(BaseModel):
     domain: str = ""
     """What the model was trained for, in words shown to the user when a question lies outside."""
     model: str = ""
-    """For other backends, the model: what the server calls it, or a folder or repository."""
+    """For other backends, the model: what the server calls it; for `chat` a folder, or owner/name on the Hub."""
+    family: str = ""
+    """For `chat`, the model type whose rules fit, where it is not the model's own: as `qwen2_5_vl`."""
     convention: Convention = "thousand"
-    """For other backends, how the model was trained to write coordinates."""
+    """For other backends, how the model was trained to write coordinates; for `chat` as its family, unless set."""
     base_url: Annotated[str, AfterValidator(checked_address)] = ""
     """The OpenAI-compatible server, as http://localhost:8000/v1."""
     api: Literal["chat", "responses"] = "chat"
@@ -86,15 +88,25 @@ class Profile(BaseModel):
     def _somewhere(self) -> Self:
         if self.weights is None and not self.repository:
             raise ValueError("weights or repository must say where the model is")
+        found = self.model and (Path(self.model).is_dir() or is_repository(self.model))
+        if self.backend == "chat" and not found:
+            raise ValueError(f"model {self.model!r} is neither a folder nor owner/name on the Hub")
         return self
 
     @property
     def release(self) -> Release | None:
         """What is to be fetched before this profile can run, None when its folder is known."""
+        if self.backend == "chat":
+            return None if Path(self.model).is_dir() else Release(self.model, self.revision)
         if self.weights is not None:
             return None
         sizes = {release.repository: release.parameters for release in RELEASES.values()}
         return Release(self.repository, self.revision, sizes.get(self.repository, 0))
+
+    def fetched(self, folder: Path) -> "Profile":
+        """The profile once what it releases lies in a folder."""
+        found = {"model": str(folder)} if self.backend == "chat" else {"weights": folder}
+        return self.model_copy(update=found)
 
     @property
     def folder(self) -> Path:
@@ -183,6 +195,19 @@ def _server() -> Profile:
     )
 
 
+def chat(name: str, model: str) -> Profile:
+    """The profile of a vision chat model, from its folder or as owner/name on the Hugging Face Hub."""
+    return Profile(
+        name=name,
+        backend="chat",
+        weights=embedded_weights(),
+        model=model,
+        system="",
+        drawn=DRAWN,
+        device=settings().device,
+    )
+
+
 def released(name: str, release: Release | None, folder: Path | None) -> Profile:
     """The profile of a checkpoint in the released format, from its folder or from where it was released."""
     phrase = "" if name in FREE else " whose question ends in a trigger phrase (region or reencode)"
@@ -207,6 +232,9 @@ def _from_file(path: Path) -> Profile:
         raise InputError(f"profile {str(path)!r} is not valid TOML: {error}") from None
     if isinstance(values.get("weights"), str):
         values["weights"] = path.parent / values["weights"]
+    beside = path.parent / str(values.get("model", ""))
+    if values.get("backend") == "chat" and values.get("model") and beside.is_dir():
+        values["model"] = str(beside)
     try:
         return Profile.model_validate(_defaults(path.stem, values) | values)
     except ValidationError as error:
@@ -217,7 +245,10 @@ def _from_file(path: Path) -> Profile:
 
 def _defaults(name: str, values: dict[str, Any]) -> dict[str, object]:
     """What a file need not say: as the built-in profile that it is `like`, which is taken out of `values`."""
-    base = values.pop("like", "openai" if values.get("backend") == "openai" else None)
+    backend = values.get("backend")
+    base = values.pop("like", "openai" if backend == "openai" else None)
+    if base is None and backend == "chat":
+        return chat(name, str(values.get("model", ""))).model_dump(exclude_unset=True)
     if base is None:
         defaults: dict[str, object] = {"device": settings().device, "weights": embedded_weights()}
     elif base in BUILT_IN:

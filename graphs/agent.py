@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from foveal.agent.actions import PERCEPTIONS, PerceptionKind
 from foveal.agent.control import Control
@@ -20,10 +20,13 @@ from foveal.graphs.carriers import carrier
 from foveal.graphs.loop import BackgroundLoop
 from foveal.graphs.result import Result
 from foveal.graphs.run import Parts, Watcher, checked_question, run
+from foveal.graphs.schema import Typed, Untyped, schema_of
 from foveal.graphs.trace import Event
 from foveal.tools.base import Dispatcher
 from foveal.tools.images import Pixels, Source, load_image
 from foveal.tools.store import ImageStore
+
+M = TypeVar("M")
 
 Tools = str | Iterable[str] | None
 """Names of tools, as a list or separated by commas; "none"; or None for all that the profile has."""
@@ -47,6 +50,7 @@ class Agent:
         pools: Mapping[str, Pool] | None = None,
         tools: Tools = None,
         budgets: Budgets | None = None,
+        gate: float | None = None,
         trace_dir: str | Path | None = None,
         model: PerceptionModel | None = None,
         dispatcher: Dispatcher | None = None,
@@ -56,7 +60,8 @@ class Agent:
         """Choose a profile (a name, a TOML file; by default FOVEAL_PROFILE, or embedded) and what it may do.
 
         `ray` is the address of a cluster, or True to start one here; `pools` replace what the profile says of
-        how its specialists run there. `model` replaces the profile's own, and
+        how its specialists run there. With a `gate` from 0 to 1 the model first answers without looking, and
+        that stands if it is so sure. `model` replaces the profile's own, and
         `dispatcher`, which comes with the `store` it works on, its specialists; whoever made them closes them.
         `control` replaces the control state of re-encodings, for ablations.
         """
@@ -66,7 +71,7 @@ class Agent:
         named = profile or self.settings.profile
         self.profile = named if isinstance(named, Profile) else load(named)
         self._tools = chosen(tools, self.profile)
-        self._budgets = budgets or Budgets()
+        self._budgets, self._gate = budgets or Budgets(), checked_gate(gate)
         self._trace_dir = None if trace_dir is None else Path(trace_dir)
         self._ray, self._model, self._dispatcher = ray, model, dispatcher
         self._control = control
@@ -78,19 +83,61 @@ class Agent:
         self._loading = asyncio.Lock()
         self._loop = BackgroundLoop()
 
-    def ask(self, image: Source, question: str) -> Result:
-        """Answer a question about an image: a path, URL, "-" for stdin, bytes, PIL image or array."""
-        return self._loop.wait(self._run(image, question))
+    @overload
+    def ask(
+        self, image: Source, question: str, *, schema: Typed[M], verify: bool = False
+    ) -> Result[M]: ...
+    @overload
+    def ask(
+        self, image: Source, question: str, *, schema: Untyped = None, verify: bool = False
+    ) -> Result: ...
+    def ask(
+        self,
+        image: Source,
+        question: str,
+        *,
+        schema: Typed[Any] | Untyped = None,
+        verify: bool = False,
+    ) -> Result:
+        """Answer a question about an image: a path, URL, "-" for stdin, bytes, PIL image or array.
 
-    async def aask(self, image: Source, question: str) -> Result:
+        With a `schema`, a pydantic class or a JSON schema, the answer is also the result's `value`. `verify` asks
+        again with what was seen withheld, and the result says whether the answer depends on it.
+        """
+        return self._loop.wait(self._run(image, question, schema=schema, verify=verify))
+
+    @overload
+    async def aask(
+        self, image: Source, question: str, *, schema: Typed[M], verify: bool = False
+    ) -> Result[M]: ...
+    @overload
+    async def aask(
+        self, image: Source, question: str, *, schema: Untyped = None, verify: bool = False
+    ) -> Result: ...
+    async def aask(
+        self,
+        image: Source,
+        question: str,
+        *,
+        schema: Typed[Any] | Untyped = None,
+        verify: bool = False,
+    ) -> Result:
         """The same, for use with `await`; cancelling it ends the run."""
-        return await asyncio.wrap_future(self._loop.submit(self._run(image, question)))
+        run = self._run(image, question, schema=schema, verify=verify)
+        return await asyncio.wrap_future(self._loop.submit(run))
 
     async def aload(self) -> None:
         """Load the model now; else the first question does. Raises SetupError when it cannot be loaded."""
         await asyncio.wrap_future(self._loop.submit(self._loaded()))
 
-    async def stream(self, image: Source, question: str) -> AsyncIterator[Event]:
+    async def stream(
+        self,
+        image: Source,
+        question: str,
+        *,
+        schema: Typed[Any] | Untyped = None,
+        verify: bool = False,
+    ) -> AsyncIterator[Event]:
         """Every event as it happens; the last one is `Finished` and has the result. Leaving early ends the run."""
         here, queue = asyncio.get_running_loop(), asyncio.Queue[Event | None]()
 
@@ -98,7 +145,8 @@ class Agent:
             with suppress(RuntimeError):  # the listener's loop is closed: nobody listens
                 here.call_soon_threadsafe(queue.put_nowait, event)
 
-        future = self._loop.submit(self._run(image, question, hand_over))
+        run = self._run(image, question, hand_over, schema=schema, verify=verify)
+        future = self._loop.submit(run)
         future.add_done_callback(lambda _: hand_over(None))
         try:
             while (event := await queue.get()) is not None:
@@ -118,7 +166,7 @@ class Agent:
         from foveal.agent.hub import fetch
 
         folder = fetch(release, self.profile.device, stop=self._closing.is_set)
-        self.profile = self.profile.model_copy(update={"weights": folder})
+        self.profile = self.profile.fetched(folder)
 
     def close(self) -> None:
         """End what still runs and stop what was started. Closing twice is fine."""
@@ -138,10 +186,20 @@ class Agent:
     ) -> None:
         self.close()
 
-    async def _run(self, image: Source, question: str, watch: Watcher | None = None) -> Result:
+    async def _run(
+        self,
+        image: Source,
+        question: str,
+        watch: Watcher | None = None,
+        *,
+        schema: Typed[Any] | Untyped,
+        verify: bool,
+    ) -> Result:
         question = checked_question(question)  # bad input is told before anything is loaded
+        form = None if schema is None else schema_of(schema)
         pixels = await asyncio.to_thread(loaded, image, self.settings)
-        return await run(question, pixels, await self._loaded(), watch)
+        parts = await self._loaded()
+        return await run(question, pixels, parts, watch, schema=form, verify=verify)
 
     async def _loaded(self) -> Parts:
         async with self._loading:
@@ -161,6 +219,7 @@ class Agent:
             domain=self.profile.domain,
             tools=self._tools,
             budgets=self._budgets,
+            gate=self._gate,
             trace_dir=self._trace_dir,
         )
 
@@ -175,16 +234,38 @@ class Agent:
             await _let_go(self._parts.model)
 
 
-def ask(image: Source, question: str, **options: Any) -> Result:
+@overload
+def ask(
+    image: Source, question: str, *, schema: Typed[M], verify: bool = False, **options: Any
+) -> Result[M]: ...
+@overload
+def ask(
+    image: Source, question: str, *, schema: Untyped = None, verify: bool = False, **options: Any
+) -> Result: ...
+def ask(
+    image: Source,
+    question: str,
+    *,
+    schema: Typed[Any] | Untyped = None,
+    verify: bool = False,
+    **options: Any,
+) -> Result:
     """Answer one question with an Agent made for it; `options` are the Agent's."""
     with Agent(**options) as agent:
-        return agent.ask(image, question)
+        return agent.ask(image, question, schema=schema, verify=verify)
 
 
 def loaded(image: Source, limits: Settings) -> Pixels:
     """The image's pixels, within the limits of this machine's settings."""
     networks = ANYWHERE if limits.allow_private_urls else ()
     return load_image(image, max_pixels=limits.max_pixels, allowed_networks=networks)
+
+
+def checked_gate(gate: float | None) -> float | None:
+    """The gate. Raises InputError for what is no probability."""
+    if gate is not None and not 0 <= gate <= 1:
+        raise InputError(f"a gate of {gate:g} is no probability; give 0 to 1, as 0.9")
+    return gate
 
 
 def chosen(tools: Tools, profile: Profile) -> tuple[PerceptionKind, ...]:

@@ -1,5 +1,6 @@
 """Which model a profile means: one function per backend, each loading only what it needs."""
 
+from pathlib import Path
 from typing import assert_never
 
 from foveal.agent.control import Control
@@ -16,6 +17,8 @@ def model_of(profile: Profile, control: Control | None = None) -> PerceptionMode
     match profile.backend:
         case "native":
             return _native(profile, control)
+        case "chat":
+            return _chat(profile)
         case "openai":
             return _served(profile)
         case _:
@@ -37,6 +40,24 @@ def _native(profile: Profile, control: Control | None) -> PerceptionModel:
         return NativeModel.from_folder(
             profile.folder, dialect, profile.device, profile.name, control
         )
+
+
+def _chat(profile: Profile) -> PerceptionModel:
+    with needs("chat"):
+        import jinja2  # noqa: F401  # these first: without them
+        import llguidance  # noqa: F401  # transformers fails in words of its own,
+        import torchvision  # noqa: F401  # and late
+
+        from foveal.agent.chat import ChatModel
+
+    return ChatModel.from_folder(
+        Path(profile.model),
+        profile.device,
+        profile.name,
+        profile.family or None,
+        profile.convention if "convention" in profile.model_fields_set else None,
+        profile.system,
+    )
 
 
 def _served(profile: Profile) -> PerceptionModel:

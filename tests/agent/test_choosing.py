@@ -52,8 +52,11 @@ def test_a_folder_with_the_model_alone_can_look(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("config", "tokens", "reason"),
     [
-        ({"model_type": "llama"}, "", "models of type 'llama' cannot be run; known: qwen2_vl,"),
-        ({"model_type": "qwen2_vl"}, "{}", "a Qwen2-VL without perception tokens"),
+        (
+            {"model_type": "llama"},
+            "",
+            "models of type 'llama' see no images; use a vision chat model",
+        ),
         ([], "", "config.json is no model configuration"),
     ],
 )
@@ -63,6 +66,20 @@ def test_a_folder_that_cannot_be_run(
     with pytest.raises(InputError) as caught:
         of_model(folder_with(tmp_path, config, tokens))
     assert reason in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["qwen2_vl", "qwen3_vl", "something_new"])
+def test_a_vision_chat_model_keeps_the_embedded_specialists(tmp_path: Path, kind: str) -> None:
+    config = {"model_type": kind, "vision_config": {}}
+    profile = of_model(folder_with(tmp_path / "brought", config, tokens="{}"))
+    assert (profile.name, profile.backend, profile.model) == (
+        "brought", "chat", str(tmp_path / "brought"),
+    )  # fmt: skip
+    assert profile.weights == embedded_weights()
+    assert profile.tools == ("look", "detect", "segment", "depth", "read")
+    assert profile.drawn == ("segment", "depth")
+    assert profile.release is None
+    assert not profile.system
 
 
 def test_folders_that_hold_no_model(tmp_path: Path) -> None:

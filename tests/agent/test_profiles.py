@@ -244,3 +244,32 @@ def test_a_file_about_a_server_that_cannot_be(tmp_path: Path, text: str, message
     with pytest.raises(InputError) as caught:
         load(written(tmp_path, text))
     assert message in str(caught.value)
+
+
+def test_a_file_may_name_a_vision_chat_model(tmp_path: Path) -> None:
+    (tmp_path / "brought").mkdir()
+    profile = load(written(tmp_path, 'backend = "chat"\nmodel = "brought"\nfamily = "qwen2_5_vl"'))
+    assert (profile.name, profile.model) == ("mine", str(tmp_path / "brought"))
+    assert (profile.weights, profile.drawn) == (embedded_weights(), ("segment", "depth"))
+    assert (profile.family, profile.release) == ("qwen2_5_vl", None)
+    assert "convention" not in profile.model_fields_set, (
+        "it is the family's unless the file sets it"
+    )
+
+
+def test_a_vision_chat_model_may_have_to_be_fetched(tmp_path: Path) -> None:
+    text = 'backend = "chat"\nmodel = "someone/sees"\nrevision = "v2"\nweights = "mine"'
+    profile = load(written(tmp_path, text))
+    assert profile.release == Release("someone/sees", "v2")
+    assert profile.weights == tmp_path / "mine", "the specialists'"
+    fetched = profile.fetched(tmp_path)
+    assert (fetched.model, fetched.weights, fetched.release) == (
+        str(tmp_path), tmp_path / "mine", None,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("model", ["", "nowhere", "a/b/c"])
+def test_a_vision_chat_model_that_is_nowhere(tmp_path: Path, model: str) -> None:
+    path = written(tmp_path, f'backend = "chat"\nmodel = "{model}"')
+    with pytest.raises(InputError, match=f"model '{model}' is neither a folder nor owner/name"):
+        load(path)

@@ -438,7 +438,24 @@ def test_an_unknown_repository_is_run_as_what_its_settings_say(hub: Any, release
     assert not hub.paths("pytorch_model.bin")
 
 
+def test_a_repository_with_a_vision_chat_model(hub: Any, release: Release) -> None:
+    hub.commits[hub.head] |= {
+        "config.json": b'{"model_type": "qwen2_5_vl", "vision_config": {}}',
+        "chat_template.jinja": b"{{ messages }}",
+        "processor_config.json": b"{}",
+        "modeling_custom.py": b"raise SystemExit",
+    }
+    profile = of_model(release.repository)
+    assert (profile.backend, profile.model) == ("chat", release.repository)
+    assert profile.release == release
+    folder = fetch(profile.release)
+    assert (folder / "chat_template.jinja").is_file()
+    assert (folder / "processor_config.json").is_file()
+    assert not (folder / "modeling_custom.py").exists()
+    assert profile.fetched(folder).release is None
+
+
 def test_an_unknown_repository_that_holds_something_else(hub: Any, release: Release) -> None:
     hub.commits[hub.head]["config.json"] = b'{"model_type": "llama"}'
-    with pytest.raises(InputError, match="someone/seer-2b: models of type 'llama' cannot be run"):
+    with pytest.raises(InputError, match="someone/seer-2b: models of type 'llama' see no images"):
         of_model(release.repository)
