@@ -97,11 +97,14 @@ def _row(one: Standing) -> dict[str, Any]:
     }
 
 
+WIDTH = 120
+"""Characters of a line that goes into a pipe."""
 HEADINGS = ("up", "queue", "answered", "batch", "p50", "p95", "cache", "restarts")
 
 
 def _print(found: list[Standing], stores: list[tuple[str, int, int]], out: TextIO) -> None:
-    console = Console(file=out, highlight=False, emoji=False, markup=False)
+    width = None if out.isatty() else WIDTH
+    console = Console(file=out, width=width, highlight=False, emoji=False, markup=False)
     for (profile, digest_), pools in groupby(found, lambda one: (one.profile, one.digest)):
         table = Table(printable(f"{profile} {digest_}"), box=None, padding=(0, 2, 0, 0))
         for heading in HEADINGS:

@@ -131,7 +131,8 @@ def lent(level: int) -> Array:
     """Large and owned by somebody else, as what Ray hands out."""
     whole = np.full((2, SIDE, SIDE), level, np.uint8)
     whole.setflags(write=False)
-    return whole[0]
+    half: Array = whole[0]
+    return half
 
 
 def reply(level: int) -> Reply:
