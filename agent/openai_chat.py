@@ -25,7 +25,9 @@ class ChatCompletions:
             "logprobs": True,
             "stream": True,
             "stream_options": {"include_usage": True},
-        } | offer.choice(tools)
+            **offer.choice(tools),
+            **_format(offer),
+        }
 
     async def send(self, client: Any, body: Json) -> Any:
         """A stream of chunks, or the whole completion where the body asks for no stream."""
@@ -40,6 +42,13 @@ class ChatCompletions:
             _count(given(chunk, "usage"), reply)
             for choice in given(chunk, "choices") or ():
                 _choice(given(choice, "delta"), choice, reply, hear)
+
+
+def _format(offer: Offer) -> Json:
+    if offer.fit is None:
+        return {}
+    schema = {"name": "answer", "schema": offer.fit, "strict": True}
+    return {"response_format": {"type": "json_schema", "json_schema": schema}}
 
 
 def _message(message: Message, offer: Offer) -> Json:

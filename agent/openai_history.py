@@ -16,6 +16,7 @@ from foveal.agent.grammar import render
 from foveal.agent.observations import View
 from foveal.agent.openai_pictures import Shown
 from foveal.agent.openai_reply import Call, Reply, without_inline_calls
+from foveal.agent.structured import told as told_schema
 from foveal.agent.telling import Told, observed, told
 from foveal.agent.transcript import Acted, Asked, Injected, Noted, Observed
 
@@ -99,7 +100,8 @@ def conversation(items: Sequence[Asked | Acted | Injected], style: Style) -> lis
 def _opening(asked: Asked, style: Style) -> Iterator[Message]:
     rules = manual(asked.tools, style.frame, spelled=not style.tools)
     yield System("\n\n".join(text for text in (style.preface, rules) if text))
-    yield User((style.picture(None), asked.question))
+    schema = f"\n\n{told_schema(asked.answer_schema)}" if asked.answer_schema else ""
+    yield User((style.picture(None), asked.question + schema))
 
 
 def _said(acted: Acted, turn: int, style: Style) -> Said:
@@ -140,7 +142,8 @@ def _results(items: Sequence[Injected], calls: Sequence[Call], style: Style) -> 
     for words, *views in seen:
         announced = [str(words).splitlines()[-1]] if views else []
         parts += [*announced, *(_part(view, style) for view in views)]
-    parts += [item.text for item in items if isinstance(item, Noted)]
+    notes = [item for item in items if isinstance(item, Noted)]
+    parts += [_part(piece, style) for piece in told(notes, style.frame)]
     if parts:
         yield User(tuple(parts))
 

@@ -1,6 +1,6 @@
 """Any OpenAI-compatible server as a model of this project: vLLM, SGLang, Ollama, llama.cpp, a vendor."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from openai import APIStatusError, AsyncOpenAI
@@ -99,9 +99,18 @@ class OpenAIModel:
         await self._client.close()
 
     def request(
-        self, messages: list[Message], kinds: Sequence[PerceptionKind], free: bool, limit: int
+        self,
+        messages: list[Message],
+        kinds: Sequence[PerceptionKind],
+        free: bool,
+        limit: int,
+        fit: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """The body of a request for one turn, as far as the server takes it."""
+        """The body of a request for one turn, as far as the server takes it.
+
+        `kinds` are the actions that the run allows, and `free` says whether they may be used in this turn; `fit`
+        is a JSON schema that the turn must fit.
+        """
         manners = self.manners
         omitted = frozenset(manners.omitted)
         offer = Offer(
@@ -109,6 +118,7 @@ class OpenAIModel:
             schemas=self._schemas(kinds) if manners.tools else (),
             forced=not free,
             limit=limit + (ROOM if manners.thinks else 0),
+            fit=None if "response_format" in omitted else fit,
             image_ids=manners.image_ids and "uuid" not in omitted,
             omitted=omitted,
         )

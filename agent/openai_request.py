@@ -17,6 +17,7 @@ ROOM = 4096
 
 _TOOLS = re.compile(r"\btools?\b|function[ _-]call|roles must alternate", re.IGNORECASE)
 _IMAGES = re.compile(r"\bimages?\b|image_url|multi-?modal|\bvision\b|mmproj", re.IGNORECASE)
+_SCHEMA = re.compile(r"response_format|text\.format|schema|grammar|guided", re.IGNORECASE)
 _NO = re.compile(r"unsupported|not support|requires|unknown|unexpected|unrecognized", re.IGNORECASE)
 
 
@@ -31,6 +32,8 @@ class Offer:
     """Whether the model must answer now."""
     limit: int
     """Tokens that it may write, thoughts included."""
+    fit: Mapping[str, Any] | None = None
+    """A JSON schema that the answer must fit."""
     image_ids: bool = False
     """Whether pictures carry their names."""
     omitted: frozenset[str] = frozenset()
@@ -66,6 +69,9 @@ class Manners:
             if _sent(name, body):  # though another session may have learnt it meanwhile
                 self.omitted.add(name)
                 return True
+        if {"response_format", "text"} & body.keys() and _SCHEMA.search(refusal):
+            self.omitted.add("response_format")
+            return True
         if "tools" in body and _TOOLS.search(refusal):
             self.tools = False
             return True

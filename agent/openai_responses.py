@@ -27,7 +27,9 @@ class Responses:
             "include": ["message.output_text.logprobs", "reasoning.encrypted_content"],
             "store": False,
             "stream": True,
-        } | offer.choice(tools)
+            **offer.choice(tools),
+            **_format(offer),
+        }
 
     async def send(self, client: Any, body: Json) -> Any:
         """A stream of events, or the whole response where the body asks for no stream."""
@@ -40,6 +42,13 @@ class Responses:
             return
         async for event in answer:
             _event(event, reply, hear)
+
+
+def _format(offer: Offer) -> Json:
+    if offer.fit is None:
+        return {}
+    schema = {"type": "json_schema", "name": "answer", "schema": offer.fit, "strict": True}
+    return {"text": {"format": schema}}
 
 
 def _items(message: Message) -> Iterator[Json]:

@@ -1,13 +1,14 @@
 """One conversation with a model behind a server: a transcript, sent whole each turn, growing at its end only."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from openai import APIStatusError
 
-from foveal.agent.actions import Action, PerceptionKind
+from foveal.agent.actions import Action, Answer, PerceptionKind
 from foveal.agent.calls import action_of
 from foveal.agent.coordinates import Frame
 from foveal.agent.errors import ActionError
@@ -25,6 +26,18 @@ if TYPE_CHECKING:
 
 LONGEST = 500
 """Characters of a call that cannot be read which are kept."""
+
+
+@dataclass(frozen=True)
+class Want:
+    """What a turn is to be."""
+
+    free: bool
+    """Whether the model may look again in it."""
+    limit: int
+    """Tokens that it may say."""
+    fit: Mapping[str, Any] | None = None
+    """A JSON schema that it must fit."""
 
 
 class OpenAISession:
@@ -62,7 +75,7 @@ class OpenAISession:
         Raises ActionError for a call that cannot be carried out, SetupError when the server is of no use.
         """
         hear = Once(on_text)
-        reply = await self._asked_for(bool(tools), max_new_tokens, hear)
+        reply = await self._asked_for(Want(bool(tools), max_new_tokens), hear)
         try:
             actions = self._actions(reply, tools)
         except ActionError:
@@ -78,6 +91,19 @@ class OpenAISession:
         self._keep(reply)
         return turn
 
+    async def fill(
+        self,
+        schema: Mapping[str, Any],
+        max_new_tokens: int,
+        on_text: Callable[[str], None] | None = None,
+    ) -> Acted:
+        """One turn as JSON that fits the schema, as far as the server holds the model to it."""
+        reply = await self._asked_for(Want(False, max_new_tokens, schema), Once(on_text))
+        answer = Answer(text=reply.spoken)
+        turn = Acted(text=reply.text, actions=(answer,), confidence=reply.confidence)
+        self._items.append(turn)
+        return turn
+
     async def observe(self, items: Sequence[Injected]) -> None:
         """Note what came back; it is sent with the next turn."""
         self._items += items
@@ -87,23 +113,23 @@ class OpenAISession:
         self._pictures.clear()
         self._replies.clear()
 
-    async def _asked_for(self, free: bool, limit: int, hear: Once) -> Reply:
-        """A turn that heeds whether the model is `free` to look again, and that has more than thoughts in it."""
-        reply = await self._reply(free, limit, hear)
-        if reply.calls and not free and self._model.manners.disobeyed():
+    async def _asked_for(self, want: Want, hear: Once) -> Reply:
+        """A turn that heeds whether the model is free to look again, and that has more than thoughts in it."""
+        reply = await self._reply(want, hear)
+        if reply.calls and not want.free and self._model.manners.disobeyed():
             hear.again()
-            reply = await self._reply(free, limit, hear)
+            reply = await self._reply(want, hear)
         cut = reply.empty and reply.thought and reply.finish == "length"
         if cut and self._model.manners.thought():
             hear.again()
-            reply = await self._reply(free, limit, hear)
+            reply = await self._reply(want, hear)
         return with_inline_calls(reply)
 
-    async def _reply(self, free: bool, limit: int, hear: Once) -> Reply:
+    async def _reply(self, want: Want, hear: Once) -> Reply:
         model = self._model
         while True:
             messages = await asyncio.to_thread(self._messages)
-            body = model.request(messages, self._asked.tools, free, limit)
+            body = model.request(messages, self._asked.tools, want.free, want.limit, want.fit)
             try:
                 reply = await model.exchange.turn(body, hear)
             except APIStatusError as error:

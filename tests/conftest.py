@@ -170,6 +170,14 @@ def chat_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]
     return folder
 
 
+@pytest.fixture
+def server() -> Iterator[Any]:
+    """An OpenAI-compatible server on loopback that says what a test tells it to: `tests/loopback.py`."""
+    made = runpy.run_path(str(Path(__file__).parent / "loopback.py"))["Loopback"]()
+    yield made
+    made.close()
+
+
 TINY_SAM: dict[str, Any] = {
     "model_type": "sam_vision_model", "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
     "mlp_dim": 32, "global_attn_indexes": [1], "window_size": 14, "image_size": 1024, "patch_size": 16,

@@ -57,14 +57,26 @@ class Asked:
     body: Json
 
 
+def refusal(status: int, message: str, **headers: Any) -> Raw:
+    """An error as OpenAI words one."""
+    body = {"error": {"message": message, "type": "invalid_request_error", "param": None}}
+    return Raw(status, body, headers={k.replace("_", "-"): v for k, v in headers.items()})
+
+
 class Loopback:
     """The server: `script` answers each request by its body; the requests are kept."""
+
+    turn = Turn
+    raw = Raw
+    refusal = staticmethod(refusal)
 
     def __init__(self) -> None:
         self.asked: list[Asked] = []
         self.models = ["tiny"]
         self.script: Script = lambda body: Turn("nothing was scripted")
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = ThreadingHTTPServer(
+            ("127.0.0.1", 0), type("Ours", (Handler,), {"loopback": self})
+        )
         self._server.daemon_threads = True
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.02,), daemon=True
@@ -102,67 +114,61 @@ def _turns(body: Json) -> int:
     )
 
 
-def _handler(server: Loopback) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+class Handler(BaseHTTPRequestHandler):
+    """Answers as the server that it belongs to is told."""
 
-        def log_message(self, *_: Any) -> None:
-            """Nothing on stderr."""
+    protocol_version = "HTTP/1.1"
+    loopback: Loopback
 
-        def do_GET(self) -> None:
-            server.asked.append(Asked(self.path, dict(self.headers), {}))
-            if self.path.endswith("/models"):
-                models = [{"id": name, "object": "model"} for name in server.models]
-                self._send(200, {"object": "list", "data": models})
-            else:
-                self._send(404, {"detail": "Not Found"})
+    def log_message(self, *_: Any) -> None:
+        """Nothing on stderr."""
 
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            server.asked.append(Asked(self.path, dict(self.headers), body))
-            known = {"/v1/chat/completions": chat, "/v1/responses": responses}
-            if self.path not in known:
-                self._send(404, {"detail": "Not Found"})
-                return
-            answer = server.script(body)
-            self._answer(known[self.path](answer, body) if isinstance(answer, Turn) else answer)
+    def do_GET(self) -> None:
+        self.loopback.asked.append(Asked(self.path, dict(self.headers), {}))
+        if self.path.endswith("/models"):
+            models = [{"id": name, "object": "model"} for name in self.loopback.models]
+            self._send(200, {"object": "list", "data": models})
+        else:
+            self._send(404, {"detail": "Not Found"})
 
-        def _answer(self, answer: Raw) -> None:
-            if answer.events is None:
-                self._send(answer.status, answer.body, answer.headers)
-                return
-            self.send_response(answer.status)
-            self.send_header("Content-Type", "text/event-stream")
-            self.send_header("Transfer-Encoding", "chunked")
-            self.end_headers()
-            for event in answer.events:
-                text = event if isinstance(event, str) else json.dumps(event)
-                self._chunk(f"data: {text}\n\n".encode())
-            self.close_connection = answer.cut
-            if not answer.cut:
-                self._chunk(b"")
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.loopback.asked.append(Asked(self.path, dict(self.headers), body))
+        known = {"/v1/chat/completions": chat, "/v1/responses": responses}
+        if self.path not in known:
+            self._send(404, {"detail": "Not Found"})
+            return
+        answer = self.loopback.script(body)
+        self._answer(known[self.path](answer, body) if isinstance(answer, Turn) else answer)
 
-        def _chunk(self, data: bytes) -> None:
-            self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
-            self.wfile.flush()
+    def _answer(self, answer: Raw) -> None:
+        if answer.events is None:
+            self._send(answer.status, answer.body, answer.headers)
+            return
+        self.send_response(answer.status)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for event in answer.events:
+            text = event if isinstance(event, str) else json.dumps(event)
+            self._chunk(f"data: {text}\n\n".encode())
+        self.close_connection = answer.cut
+        if not answer.cut:
+            self._chunk(b"")
 
-        def _send(self, status: int, body: Any, headers: Json | None = None) -> None:
-            data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
-            kind = "text/html" if isinstance(body, str) else "application/json"
-            self.send_response(status)
-            for name, value in ({"Content-Type": kind} | (headers or {})).items():
-                self.send_header(name, str(value))
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
+    def _chunk(self, data: bytes) -> None:
+        self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+        self.wfile.flush()
 
-    return Handler
-
-
-def refusal(status: int, message: str, **headers: Any) -> Raw:
-    """An error as OpenAI words one."""
-    body = {"error": {"message": message, "type": "invalid_request_error", "param": None}}
-    return Raw(status, body, headers={k.replace("_", "-"): v for k, v in headers.items()})
+    def _send(self, status: int, body: Any, headers: Json | None = None) -> None:
+        data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+        kind = "text/html" if isinstance(body, str) else "application/json"
+        self.send_response(status)
+        for name, value in ({"Content-Type": kind} | (headers or {})).items():
+            self.send_header(name, str(value))
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
 
 
 def chat(turn: Turn, body: Json) -> Raw:
@@ -194,7 +200,9 @@ def _chat_deltas(turn: Turn, calls: Sequence[Json]) -> Iterator[Json]:
     yield from ({"content": piece} for piece in _pieces(turn))
     for number, call in enumerate(calls):
         name, arguments = call["function"]["name"], call["function"]["arguments"]
-        yield {"tool_calls": [call | {"index": number, "function": {"name": name, "arguments": ""}}]}
+        yield {
+            "tool_calls": [call | {"index": number, "function": {"name": name, "arguments": ""}}]
+        }
         for piece in (arguments[:5], arguments[5:]):
             yield {"tool_calls": [{"index": number, "function": {"arguments": piece}}]}
 

@@ -1,6 +1,7 @@
 """A Qwen2-VL of the real class at toy size, with a tokenizer of bytes and perception tokens."""
 
 import json
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -108,3 +109,33 @@ def native(folder: Path) -> Any:
     from foveal.agent.native import NativeModel
 
     return NativeModel.from_folder(folder, Foveal("tools: {tools}"))
+
+
+class Waits(list[float]):
+    """How long was waited between requests; nobody really waits."""
+
+    async def __call__(self, seconds: float) -> None:
+        self.append(seconds)
+
+
+@pytest.fixture
+def waits() -> Waits:
+    return Waits()
+
+
+@pytest.fixture
+async def remote(server: Any, waits: Waits) -> AsyncIterator[Callable[..., Any]]:
+    """Makes models behind the loopback server, which are let go of at the end."""
+    from foveal.agent.openai_model import OpenAIModel
+    from foveal.agent.openai_patience import Patience
+
+    made: list[OpenAIModel] = []
+
+    def make(base_url: str = "", model: str = "tiny", **options: Any) -> OpenAIModel:
+        patience = Patience(sleep=waits)
+        made.append(OpenAIModel(base_url or server.url, model, patience=patience, **options))
+        return made[-1]
+
+    yield make
+    for model in made:
+        await model.aclose()

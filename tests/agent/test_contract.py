@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from foveal.agent.actions import PERCEPTIONS, Answer
+from foveal.agent.actions import PERCEPTIONS, Answer, PerceptionKind
 from foveal.agent.errors import ActionError
 from foveal.agent.model import PerceptionModel, Session, Usage
+from foveal.agent.openai_model import OpenAIModel
 from foveal.agent.scripted import ScriptedModel
 from foveal.agent.transcript import Asked, Item, Noted
 
@@ -14,12 +15,34 @@ ASKED = Asked(image="a" * 64, size=(120, 90), question="How many?", tools=("dete
 SCRIPT = ("<|detect_start|>cube<|detect_end|>", "2", "3", "4")
 
 
-@pytest.fixture(params=["scripted", "native"])
+@pytest.fixture(params=["scripted", "native", "openai", "openai-responses", "openai-text"])
 def model(request: pytest.FixtureRequest) -> PerceptionModel:
     if request.param == "scripted":
         return ScriptedModel(SCRIPT)
+    if request.param.startswith("openai"):
+        return served(request, request.param.removeprefix("openai").removeprefix("-"))
     made: PerceptionModel = request.getfixturevalue("native")
     return made
+
+
+def served(request: pytest.FixtureRequest, way: str) -> PerceptionModel:
+    """A server that says the script, with the call as a call, or in text."""
+    server, remote = request.getfixturevalue("server"), request.getfixturevalue("remote")
+    call = (
+        server.turn(SCRIPT[0])
+        if way == "text"
+        else server.turn(calls=[("detect", {"phrase": "cube"})])
+    )
+    server.recites(call, *map(server.turn, SCRIPT[1:]))
+    made: PerceptionModel = remote(
+        api="responses" if way == "responses" else "chat", tool_calls=way != "text"
+    )
+    return made
+
+
+def allowed(model: PerceptionModel) -> tuple[PerceptionKind, ...]:
+    """What the first turn may do: who recites begins with a call, a random network never ends one."""
+    return ("detect",) if isinstance(model, ScriptedModel | OpenAIModel) else ()
 
 
 async def turns(session: Session, count: int) -> list[Any]:
@@ -76,16 +99,14 @@ async def test_usage_only_grows(model: PerceptionModel, shelf: Any) -> None:
 async def test_what_is_streamed_is_how_the_turn_begins(model: PerceptionModel, shelf: Any) -> None:
     heard: list[str] = []
     session = await model.open([ASKED], shelf)
-    turn = await session.act(
-        ("detect",) if isinstance(model, ScriptedModel) else (), 12, heard.append
-    )
+    turn = await session.act(allowed(model), 12, heard.append)
     assert turn.text.startswith("".join(heard))
 
 
 async def test_the_same_transcript_goes_on_the_same(model: PerceptionModel, shelf: Any) -> None:
     items: list[Item] = [ASKED]
     first = await model.open(items, shelf)
-    turn = await first.act(("detect",) if isinstance(model, ScriptedModel) else (), 12)
+    turn = await first.act(allowed(model), 12)
     note = Noted(text="go on")
     await first.observe([note])
     second = await model.open([ASKED, turn, note], shelf)
