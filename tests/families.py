@@ -94,7 +94,8 @@ def text(made: Any, kind: str, **more: Any) -> dict[str, Any]:
     return {
         "model_type": kind, "vocab_size": len(made) + 5, "hidden_size": 64, "intermediate_size": 96,
         "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2,
-        "max_position_embeddings": 8192, "eos_token_id": made.eos_token_id, "bos_token_id": None, "pad_token_id": made.pad_token_id,
+        "max_position_embeddings": 8192, "eos_token_id": made.eos_token_id, "bos_token_id": None,
+        "pad_token_id": made.pad_token_id,
         "tie_word_embeddings": False, **more,
     }  # fmt: skip
 
