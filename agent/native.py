@@ -8,7 +8,7 @@ from typing import Any
 
 from foveal.agent.actions import Encoder
 from foveal.agent.checkpoint import build
-from foveal.agent.context import Context, Part, Projector, Seen
+from foveal.agent.context import Context, Projector, Seen
 from foveal.agent.control import Control
 from foveal.agent.dialect import Dialect
 from foveal.agent.dialogue import END, Foveal, plain
@@ -81,7 +81,7 @@ class NativeModel:
         await session.catch_up()
         return session
 
-    def first_look(self, image: str, sight: Sight) -> Part:
+    def first_look(self, image: str, sight: Sight) -> Seen:
         """Visual tokens of a whole image, remembered by its content hash."""
         with self._looking:  # questions about one image wait for its first encoding
             if image not in self._seen:
