@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar, overload
+from typing import Any
 
 from foveal.agent.actions import PERCEPTIONS, PerceptionKind
 from foveal.agent.control import Control
@@ -20,13 +20,11 @@ from foveal.graphs.carriers import carrier
 from foveal.graphs.loop import BackgroundLoop
 from foveal.graphs.result import Result
 from foveal.graphs.run import Parts, Watcher, checked_question, run
-from foveal.graphs.schema import Typed, Untyped, schema_of
+from foveal.graphs.schema import T, Wanted, schema_of
 from foveal.graphs.trace import Event
 from foveal.tools.base import Dispatcher
 from foveal.tools.images import Pixels, Source, load_image
 from foveal.tools.store import ImageStore
-
-M = TypeVar("M")
 
 Tools = str | Iterable[str] | None
 """Names of tools, as a list or separated by commas; "none"; or None for all that the profile has."""
@@ -83,22 +81,9 @@ class Agent:
         self._loading = asyncio.Lock()
         self._loop = BackgroundLoop()
 
-    @overload
     def ask(
-        self, image: Source, question: str, *, schema: Typed[M], verify: bool = False
-    ) -> Result[M]: ...
-    @overload
-    def ask(
-        self, image: Source, question: str, *, schema: Untyped = None, verify: bool = False
-    ) -> Result: ...
-    def ask(
-        self,
-        image: Source,
-        question: str,
-        *,
-        schema: Typed[Any] | Untyped = None,
-        verify: bool = False,
-    ) -> Result:
+        self, image: Source, question: str, *, schema: Wanted[T] | None = None, verify: bool = False
+    ) -> Result[T]:
         """Answer a question about an image: a path, URL, "-" for stdin, bytes, PIL image or array.
 
         With a `schema`, a pydantic class or a JSON schema, the answer is also the result's `value`. `verify` asks
@@ -106,22 +91,9 @@ class Agent:
         """
         return self._loop.wait(self._run(image, question, schema=schema, verify=verify))
 
-    @overload
     async def aask(
-        self, image: Source, question: str, *, schema: Typed[M], verify: bool = False
-    ) -> Result[M]: ...
-    @overload
-    async def aask(
-        self, image: Source, question: str, *, schema: Untyped = None, verify: bool = False
-    ) -> Result: ...
-    async def aask(
-        self,
-        image: Source,
-        question: str,
-        *,
-        schema: Typed[Any] | Untyped = None,
-        verify: bool = False,
-    ) -> Result:
+        self, image: Source, question: str, *, schema: Wanted[T] | None = None, verify: bool = False
+    ) -> Result[T]:
         """The same, for use with `await`; cancelling it ends the run."""
         run = self._run(image, question, schema=schema, verify=verify)
         return await asyncio.wrap_future(self._loop.submit(run))
@@ -135,7 +107,7 @@ class Agent:
         image: Source,
         question: str,
         *,
-        schema: Typed[Any] | Untyped = None,
+        schema: Wanted | None = None,
         verify: bool = False,
     ) -> AsyncIterator[Event]:
         """Every event as it happens; the last one is `Finished` and has the result. Leaving early ends the run."""
@@ -192,7 +164,7 @@ class Agent:
         question: str,
         watch: Watcher | None = None,
         *,
-        schema: Typed[Any] | Untyped,
+        schema: Wanted | None,
         verify: bool,
     ) -> Result:
         question = checked_question(question)  # bad input is told before anything is loaded
@@ -234,22 +206,14 @@ class Agent:
             await _let_go(self._parts.model)
 
 
-@overload
-def ask(
-    image: Source, question: str, *, schema: Typed[M], verify: bool = False, **options: Any
-) -> Result[M]: ...
-@overload
-def ask(
-    image: Source, question: str, *, schema: Untyped = None, verify: bool = False, **options: Any
-) -> Result: ...
 def ask(
     image: Source,
     question: str,
     *,
-    schema: Typed[Any] | Untyped = None,
+    schema: Wanted[T] | None = None,
     verify: bool = False,
     **options: Any,
-) -> Result:
+) -> Result[T]:
     """Answer one question with an Agent made for it; `options` are the Agent's."""
     with Agent(**options) as agent:
         return agent.ask(image, question, schema=schema, verify=verify)

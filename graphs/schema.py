@@ -58,7 +58,11 @@ class Schema(Generic[T]):
         raise trouble or Misfit("there is no answer")
 
 
-def schema_of(source: type[T] | Mapping[str, Any] | Schema[T]) -> Schema[T]:
+Wanted = type[T] | Schema[T] | Mapping[str, Any]
+"""What an answer's value is to be: a pydantic class, a schema that was read, or a JSON schema."""
+
+
+def schema_of(source: Wanted[T]) -> Schema[T]:
     """From a pydantic class, any other type that pydantic knows, or a JSON schema.
 
     Raises InputError for what is none of these.
