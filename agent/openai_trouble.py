@@ -38,6 +38,7 @@ class Server:
         """What the server, or the connection to it, says of an error: on one line, and without the key."""
         said = _said(error.body) if isinstance(error, APIError) else ""
         text = " ".join((said or _reason(error)).split())
+        text = "with a web page" if text.startswith("<") else text
         return (text.replace(self.secret, "...") if self.secret else text)[:LONGEST]
 
     def trouble(self, error: Exception) -> SetupError:
@@ -58,18 +59,18 @@ class Server:
         if status == 401:
             refused = "does not accept the key" if self.key else "wants a key"
             return SetupError(f"{where} {refused}", "set FOVEAL_API_KEY to one that it knows")
-        if status in (404, 405) and "model" not in words.lower():
-            problem = f"there is no OpenAI-compatible server at {self.address} ({status} {words})"
-            return SetupError(problem, "correct --base-url, which mostly ends in /v1")
         if about_pictures(words):
             problem = f"{where} takes no such picture for {name!r}: {words}"
             return SetupError(problem, "serve a vision model there, and allow several pictures")
         if _CONTEXT.search(words):
             problem = f"the conversation is too long for {name!r} at {self.address}: {words}"
             return SetupError(problem, "serve it with a longer context, or lower --max-hops")
-        if status == 404:
+        if status == 404 and "model" in words.lower():
             problem = f"{where} has no model {name!r}: {words}"
             return SetupError(problem, "name one that it has with --model")
+        if status in (404, 405):
+            problem = f"there is no OpenAI-compatible server at {self.address} ({status} {words})"
+            return SetupError(problem, "correct --base-url, which mostly ends in /v1")
         if status == 429:
             problem = f"{where} is asked too much: {words}"
             return SetupError(problem, "try again later, or ask less at a time")

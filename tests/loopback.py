@@ -54,6 +54,7 @@ class Asked:
 
     path: str
     headers: Json
+    """Names in small letters."""
     body: Json
 
 
@@ -124,7 +125,7 @@ class Handler(BaseHTTPRequestHandler):
         """Nothing on stderr."""
 
     def do_GET(self) -> None:
-        self.loopback.asked.append(Asked(self.path, dict(self.headers), {}))
+        self.loopback.asked.append(Asked(self.path, self._headers(), {}))
         if self.path.endswith("/models"):
             models = [{"id": name, "object": "model"} for name in self.loopback.models]
             self._send(200, {"object": "list", "data": models})
@@ -133,13 +134,16 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.loopback.asked.append(Asked(self.path, dict(self.headers), body))
+        self.loopback.asked.append(Asked(self.path, self._headers(), body))
         known = {"/v1/chat/completions": chat, "/v1/responses": responses}
         if self.path not in known:
             self._send(404, {"detail": "Not Found"})
             return
         answer = self.loopback.script(body)
         self._answer(known[self.path](answer, body) if isinstance(answer, Turn) else answer)
+
+    def _headers(self) -> Json:
+        return {name.lower(): value for name, value in self.headers.items()}
 
     def _answer(self, answer: Raw) -> None:
         if answer.events is None:
