@@ -46,6 +46,8 @@ class Foveal:
 
     system: str
     """The system prompt; it may name `{tools}`."""
+    instructed: bool = False
+    """The small models that speak it know these words alone."""
 
     def opening(self, asked: Asked) -> tuple[str, str]:
         """See `opening`."""

@@ -65,6 +65,14 @@ class Session(Protocol):
 
 
 @runtime_checkable
+class Schooled(Protocol):
+    """What a model is as well when it may know no other words than those it was trained on."""
+
+    instructed: bool
+    """Whether it follows instructions in any words; if not, what it writes on one means nothing."""
+
+
+@runtime_checkable
 class Structured(Protocol):
     """What a session is as well when it can hold the model to a JSON schema while it writes."""
 

@@ -49,6 +49,7 @@ class NativeModel:
         self.tokenizer = tokenizer
         self.vision = vision
         self.dialect = dialect or Foveal(DEFAULT_SYSTEM)
+        self.instructed = self.dialect.instructed
         self.projectors = dict(projectors or {})
         self.control = control or Control()
         self.engine = Engine(network)

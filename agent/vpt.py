@@ -36,6 +36,8 @@ class Paper:
 
     trigger: Trigger = "none"
     """Which perception the question asks for; "none" leaves it to the model."""
+    instructed: bool = True
+    """They are chat models that were tuned further."""
 
     def opening(self, asked: Asked) -> tuple[str, str]:
         """What stands before and after the image, up to the model's first turn."""

@@ -14,7 +14,7 @@ import typer
 from foveal.agent.errors import InputError, SetupError
 from foveal.batch_command import batch
 from foveal.bench_command import bench
-from foveal.options import BaseUrl, Job, Json, Model, Pools, Profile, Tools, Trigger
+from foveal.options import BaseUrl, Gate, Job, Json, Model, Pools, Profile, Tools, Trigger
 from foveal.pool_command import pool
 from foveal.terminal import discard_stdout, one_line
 from foveal.weights_command import weights
@@ -45,6 +45,14 @@ def run(
     max_hops: Annotated[
         int | None, typer.Option(min=0, metavar="N", help="Times it may look again.")
     ] = None,
+    gate: Gate = None,
+    schema: Annotated[
+        str | None, typer.Option(metavar="FILE", help="A JSON schema that the answer is to fit.")
+    ] = None,
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", metavar="", help="Ask again without what was seen, and compare."),
+    ] = False,
     as_json: Json = False,
     trace: Annotated[
         str | None, typer.Option(metavar="DIR", help="Write a JSONL trace of the run there.")
@@ -55,7 +63,7 @@ def run(
 ) -> Job:
     """Answer a question about an image.
 
-    On a terminal each hop is shown as it happens; a pipe gets the answer alone.
+    On a terminal each hop is shown as it happens; a pipe gets the answer alone, with --schema as JSON.
     """
 
     def job() -> int:
@@ -63,7 +71,7 @@ def run(
 
         order = asking.Order(
             image, question, profile, ray, tools, max_hops, trace, as_json, hops, model, trigger,
-            tuple(pools or ()), base_url,
+            tuple(pools or ()), base_url, gate, schema, verify,
         )  # fmt: skip
         return asking.run(order)
 

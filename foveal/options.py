@@ -36,4 +36,10 @@ Pools = Annotated[
         "--pool", metavar="NAME.KEY=V", help="With --ray: detector.replicas=2; repeat it."
     ),
 ]
+Gate = Annotated[
+    float | None,
+    typer.Option(
+        min=0, max=1, metavar="P", help="Answer without looking where it is so sure: 0.9."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object.")]

@@ -1,4 +1,4 @@
-"""Actions and observations in words, for people."""
+"""Actions, observations and what an answer rests on, in words, for people."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import assert_never
@@ -28,6 +28,7 @@ from foveal.agent.observations import (
     Segmented,
     View,
 )
+from foveal.graphs.result import Result
 
 LINES = 8
 """Objects, distances or lines of text that are listed one by one."""
@@ -80,6 +81,21 @@ def came_back(observation: Observation) -> list[str]:
             return [f"{refused}{observation.message}"]
         case _:
             assert_never(observation)
+
+
+def relied(result: Result) -> list[str]:
+    """Whether the answer depends on what was seen, where that was asked."""
+    compared = result.faithful
+    if compared is None:
+        return []
+    if not compared.depends:
+        told = "the answer is the same without what was seen"
+    elif compared.without:
+        told = f'without what was seen the answer would be "{compared.without}"'
+    else:
+        return ["without what was seen there would be no answer"]
+    sure = compared.confidence_without
+    return [told if sure is None else f"{told} (confidence {100 * sure:.0f} %)"]
 
 
 def _detected(observation: Detected) -> list[str]:

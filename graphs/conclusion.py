@@ -11,6 +11,8 @@ from foveal.graphs.result import Result
 from foveal.graphs.schema import Misfit
 from foveal.graphs.state import Entry, State, last_turn, transcript
 
+ONE_FIELD = "this model writes no JSON, and its answer can only fill a schema with one field"
+
 LOW = 0.5
 """An answer of lower confidence comes with a note."""
 
@@ -52,7 +54,8 @@ def _value(answer: str, context: Context) -> tuple[Any, tuple[str, ...]]:
     try:
         return context.schema.fitted(answer), ()
     except Misfit as misfit:
-        return None, (f"the answer does not fit the schema: {misfit}",)
+        told = f"the answer does not fit the schema: {misfit}"
+        return None, (told if context.sessions.instructed else f"{told}; {ONE_FIELD}",)
 
 
 def _doubt(confidence: float | None, context: Context) -> tuple[str, ...]:

@@ -100,7 +100,8 @@ async def _turn(state: State, spent: Spent, prompt: Prompt, context: Context) ->
     )
     correction = _told([Noted(text=error, error=True)] if error is not None else [], context)
     items: list[Entry] = [*notes, acted, *correction]
-    return Update(items=items, spent=after, over=prompt.over, misfit=misfit)
+    mendable = misfit if context.sessions.instructed else None
+    return Update(items=items, spent=after, over=prompt.over, misfit=mendable)
 
 
 def _so_far(state: State, context: Context) -> Spent:

@@ -13,7 +13,7 @@ from foveal.agent.transcript import Acted, Asked, Injected, Noted, Observed
 from foveal.graphs.conclusion import answer_of
 from foveal.graphs.result import Direct, Result
 from foveal.graphs.schema import Misfit, Schema, schema_of
-from foveal.graphs.trace import Event, Thought
+from foveal.graphs.trace import Event, Started, Thought
 
 
 @dataclass
@@ -39,9 +39,9 @@ class Tape:
 class Recorded:
     """The scripted model, with token counts and a clock that show what the trace says."""
 
-    def __init__(self, name: str, run: Tape, direct: Tape | None) -> None:
+    def __init__(self, started: Started, run: Tape, direct: Tape | None) -> None:
         """`direct` are the turns that were asked for without tools, beside the run."""
-        self.name = name
+        self.name, self.instructed = started.model, started.instructed
         self._run, self._direct = run, direct
         self._now = run.upcoming
 

@@ -36,7 +36,7 @@ async def replay(
     pixels = await asyncio.to_thread(load_image, image)
     if content_hash(pixels) != started.asked.image:
         raise InputError("this is not the image of the trace: its content hash differs")
-    model = Recorded(started.model, Tape(thoughts), Tape(direct) if direct else None)
+    model = Recorded(started, Tape(thoughts), Tape(direct) if direct else None)
     parts = Parts(
         model,
         dispatcher or _Remembering(events),

@@ -189,6 +189,7 @@ def _started(name: str, asked: Asked, parts: Parts, wish: _Wish) -> Started:
         profile=parts.profile,
         domain=parts.domain,
         model=parts.model.name,
+        instructed=Sessions(parts.model, parts.store).instructed,
         budgets=parts.budgets,
         gate=parts.gate,
         verify=wish.verify,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from foveal.agent.model import PerceptionModel, Session, Sight, Usage
+from foveal.agent.model import PerceptionModel, Schooled, Session, Sight, Usage
 from foveal.agent.transcript import Noted, Observed
 from foveal.graphs.budgets import Spent
 from foveal.graphs.state import Entry
@@ -46,6 +46,11 @@ class Sessions:
         self._model = model
         self._sight = sight
         self._live: dict[str, Live] = {}
+
+    @property
+    def instructed(self) -> bool:
+        """Whether the model follows instructions that it was not trained on."""
+        return self._model.instructed if isinstance(self._model, Schooled) else True
 
     async def at(self, run: str, entries: list[Entry]) -> Live:
         """The run's session, having heard the whole transcript."""

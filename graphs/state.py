@@ -74,7 +74,7 @@ class State(Request, total=False):
     over: BudgetName | None
     """The budget that made the last turn a forced one."""
     misfit: str | None
-    """Why the latest answer does not fit the schema, when there is one."""
+    """Why the latest answer does not fit the schema, when there is one and the model can be told."""
     result: Result
 
 

@@ -33,6 +33,8 @@ class Started(_Frozen):
     """What the profile's model was trained for."""
     model: str
     """The model's name."""
+    instructed: bool = True
+    """Whether it follows instructions that it was not trained on."""
     budgets: Budgets
     gate: float | None = None
     """How sure the model must be to answer without looking, if it may."""
