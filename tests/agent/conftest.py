@@ -139,3 +139,18 @@ async def remote(server: Any, waits: Waits) -> AsyncIterator[Callable[..., Any]]
     yield make
     for model in made:
         await model.aclose()
+
+
+@pytest.fixture(scope="session")
+def chat(chat_folder: Callable[..., Path]) -> Callable[..., Any]:
+    """Vision chat models by family, tiny and random; each is loaded once."""
+    from foveal.agent.chat import ChatModel
+
+    made: dict[tuple[str, bool], ChatModel] = {}
+
+    def model(family: str, eager: bool = False) -> ChatModel:
+        if (family, eager) not in made:
+            made[family, eager] = ChatModel.from_folder(chat_folder(family, eager))
+        return made[family, eager]
+
+    return model
