@@ -22,6 +22,8 @@ from foveal.agent.errors import ActionError
 from foveal.agent.grammar import FORMS, OBJECT_TOKENS, Form
 from foveal.agent.schema_mask import STYLE
 
+ACTIONS = 8
+"""Actions in one turn, at most: small models repeat themselves."""
 PHRASE = 80
 """Characters that a phrase may have."""
 _WORD = r"(?:[^<]|<+[^<|])"
@@ -35,14 +37,14 @@ def turns(tools: Iterable[PerceptionKind], found: Collection[int], largest: int)
 
     `found` are the numbers of the objects that may be named, `largest` is the largest number in a box.
     """
-    answer = rf"\s{{0,4}}{_VISIBLE}{_WORD}*<*"
+    text = rf"\s{{0,4}}{_VISIBLE}{_WORD}*"
     kinds = frozenset(tools)
     target = _target(found, len(str(largest)))
     forms = [_form(form, target) for form in FORMS if form.kind in kinds and _spelled(form)]
     if not forms:
-        return answer
+        return f"{text}<*"
     action = f"(?:{'|'.join(forms)})"
-    return rf"{answer}|{_WORD}*<*{action}(?:\n?{action})*"
+    return rf"{text}<*|(?:{text})?<*{action}(?:\n?{action}){{0,{ACTIONS - 1}}}"
 
 
 def _spelled(form: Form) -> bool:
@@ -135,6 +137,8 @@ class Masks:
 
         self.ends = frozenset(ends)
         self._tokenizer = from_tokenizer(tokenizer, eos_token=sorted(self.ends))
+        self.size = int(self._tokenizer.vocab_size)
+        """How many ids there are."""
 
     def bytes_of(self, token: int) -> bytes:
         """What a token spells; nothing for one that ends a turn."""
@@ -163,4 +167,4 @@ class Masks:
         matcher = LLMatcher(self._tokenizer, grammar, log_level=0)
         if matcher.is_error():
             raise ValueError(f"the grammar cannot be used: {matcher.get_error()}")
-        return Mask(matcher, self._tokenizer.vocab_size, self.ends)
+        return Mask(matcher, self.size, self.ends)

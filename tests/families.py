@@ -269,8 +269,9 @@ def make(family: str, folder: Path, eager: bool = False) -> None:
     torch.manual_seed(0)
     kind = config.pop("model_type")
     network = AutoModelForImageTextToText.from_config(AutoConfig.for_model(kind, **config))
-    for parameter in network.parameters():  # large enough that logits differ clearly
-        torch.nn.init.normal_(parameter, std=0.3 if parameter.ndim > 1 else 0.05)
+    for name, parameter in network.named_parameters():  # large enough to tell one place from another
+        level = 1.0 if "norm" in name and name.endswith("weight") else 0.0
+        torch.nn.init.normal_(parameter, level, std=0.3 if parameter.ndim > 1 else 0.05)
     if eager:
         prefer(network, {made.convert_tokens_to_ids("<|"): 100.0, made.eos_token_id: 200.0})
     network.generation_config = GenerationConfig(
@@ -287,5 +288,6 @@ def prefer(network: Any, tokens: dict[int, float]) -> None:
     norm = network.model.language_model.norm.weight
     with torch.no_grad():
         network.get_input_embeddings().weight += 8 * direction
+        norm.fill_(1.0)
         for token, weight in tokens.items():
-            network.lm_head.weight[token] = weight * norm.sign() * direction
+            network.lm_head.weight[token] = weight * direction

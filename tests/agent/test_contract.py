@@ -15,12 +15,27 @@ ASKED = Asked(image="a" * 64, size=(120, 90), question="How many?", tools=("dete
 SCRIPT = ("<|detect_start|>cube<|detect_end|>", "2", "3", "4")
 
 
-@pytest.fixture(params=["scripted", "native", "openai", "openai-responses", "openai-text"])
+@pytest.fixture(
+    params=[
+        "scripted",
+        "native",
+        "chat",
+        "chat-afresh",
+        "openai",
+        "openai-responses",
+        "openai-text",
+    ]
+)
 def model(request: pytest.FixtureRequest) -> PerceptionModel:
     if request.param == "scripted":
         return ScriptedModel(SCRIPT)
     if request.param.startswith("openai"):
         return served(request, request.param.removeprefix("openai").removeprefix("-"))
+    if request.param.startswith("chat"):
+        chat: PerceptionModel = request.getfixturevalue("chat")(
+            "llava" if request.param == "chat-afresh" else "smolvlm"
+        )
+        return chat
     made: PerceptionModel = request.getfixturevalue("native")
     return made
 
