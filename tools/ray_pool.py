@@ -5,6 +5,7 @@ import secrets
 import time
 from concurrent.futures import Future
 from contextlib import suppress
+from typing import Any
 
 from foveal.agent.errors import FovealError, SpecialistError
 from foveal.tools import ray_cluster
@@ -16,6 +17,9 @@ from foveal.tools.ray_errors import loss, ours
 from foveal.tools.ray_images import RayImages
 from foveal.tools.ray_keeper import Keeper
 from foveal.tools.ray_route import Replica, Router
+
+LISTENING = 5.0
+"""Seconds that a replica has to say that it is there, before it gets a request that has lost another."""
 
 
 class RayPool:
@@ -82,10 +86,28 @@ class RayPool:
     async def _slot(self, request: Request, alone: bool, ends: float) -> Replica | None:
         try:
             async with asyncio.timeout(ends - time.monotonic()):
-                return await self.router.slot(request.image, alone)
+                replica = await self.router.slot(request.image, alone)
+                while alone and replica is not None and not await self._there(replica):
+                    replica = await self.router.slot(request.image, alone)
+                return replica
         except TimeoutError:
             reason = f"no replica was free within {self.deadline:g} s"
             raise SpecialistError(self._name, reason) from None
+
+    async def _there(self, replica: Replica) -> bool:
+        """Whether it answers; if not, it is put away. A node takes many with it: none costs an attempt unasked."""
+        probe = self._actors.health(replica)
+        try:
+            await _done(probe, LISTENING)
+        except BaseException:
+            self.router.leave(replica)
+            raise
+        if probe.done() and probe.exception() is None:
+            return True
+        self.router.turn(replica, "away" if probe.done() else "late")
+        self.router.leave(replica)
+        self._keeper.watch()
+        return False
 
     async def _attempt(
         self, replica: Replica, request: Request, alone: bool, ends: float
@@ -140,7 +162,7 @@ class RayPool:
         self._keeper.watch()
 
 
-async def _done(future: "Future[Outcome]", seconds: float) -> None:
+async def _done(future: "Future[Any]", seconds: float) -> None:
     """Wait so long at most; never cancels."""
     loop, over = asyncio.get_running_loop(), asyncio.Event()
 
