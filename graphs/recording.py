@@ -5,10 +5,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from foveal.agent.actions import PerceptionKind
+from foveal.agent.actions import Answer, PerceptionKind
 from foveal.agent.errors import ActionError
 from foveal.agent.model import Session, Sight, Usage
-from foveal.agent.scripted import ScriptedModel
 from foveal.agent.transcript import Acted, Asked, Injected, Noted, Observed
 from foveal.graphs.conclusion import answer_of
 from foveal.graphs.result import Direct, Result
@@ -37,7 +36,10 @@ class Tape:
 
 
 class Recorded:
-    """The scripted model, with token counts and a clock that show what the trace says."""
+    """Says its turns as the trace has them, with token counts and a clock that show what it says of them.
+
+    The turns are not read again: how they were spelled is a matter between the model of then and its backend.
+    """
 
     def __init__(self, started: Started, run: Tape, direct: Tape | None) -> None:
         """`direct` are the turns that were asked for without tools, beside the run."""
@@ -48,14 +50,11 @@ class Recorded:
     async def open(
         self, transcript: Sequence[Asked | Acted | Observed | Noted], sight: Sight
     ) -> Session:
-        """A session of the scripted model, counting as recorded."""
+        """A session that says what the tape holds."""
         asked = transcript[0]
         aside = self._direct is not None and isinstance(asked, Asked) and not asked.tools
         tape = self._direct if aside and self._direct else self._run
-        said = [thought.acted for thought in tape.thoughts]
-        script = ScriptedModel([turn.text for turn in said], [turn.confidence for turn in said])
-        session = await script.open(transcript, sight)
-        return _Counting(tape, session, self._passes if aside else None)
+        return _Counting(tape, self._passes if aside else None)
 
     def watch(self, event: Event) -> None:
         """Time stands still while a turn is carried out, and moves on with what came back."""
@@ -77,7 +76,6 @@ class _Counting:
     """A session whose usage is the recorded one."""
 
     tape: Tape
-    session: Session
     pass_to: Callable[[float], None] | None
     """Moves the clock after a turn, where nothing that comes back will."""
 
@@ -88,7 +86,7 @@ class _Counting:
         if thought is None:
             return Usage()
         spent = thought.spent
-        return Usage(spent.prefilled, spent.emitted, spent.visual, spent.cached)
+        return Usage(spent.prefilled, spent.emitted, spent.visual, spent.cached, spent.afresh)
 
     async def act(
         self,
@@ -100,19 +98,20 @@ class _Counting:
         self.tape.turns += 1
         if self.pass_to is not None:
             self.pass_to(self.tape.upcoming)
-        turn = await self.session.act(tools, max_new_tokens, on_text)
         thought = self.tape.latest
-        if thought is not None and thought.error is not None:
+        if thought is None or self.tape.turns > len(self.tape.thoughts):
+            return Acted(text="", actions=(Answer(text=""),))
+        if on_text is not None and thought.acted.text:
+            on_text(thought.acted.text)
+        if thought.error is not None:
             raise ActionError(thought.error)
-        return turn
+        return thought.acted
 
     async def observe(self, items: Sequence[Injected]) -> None:
-        """Pass on what came back."""
-        await self.session.observe(items)
+        """Nothing it is told changes what it said."""
 
     def close(self) -> None:
-        """Close the scripted session."""
-        self.session.close()
+        """Nothing is held."""
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ def serve(
     folder, turns = chat_folder("qwen2_vl"), list[str]()
 
     def loaded(*_: Any, **__: Any) -> Any:  # its own way of loading wants accelerate
-        network = AutoModelForImageTextToText.from_pretrained(folder)
+        network: Any = AutoModelForImageTextToText.from_pretrained(folder)
         generate, tokenizer = network.generate, AutoTokenizer.from_pretrained(folder)
         network.generate = lambda **inputs: generate(
             **inputs, logits_processor=[said(turns.pop(0), tokenizer, inputs["input_ids"])]
