@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -112,7 +113,7 @@ def fingerprint(folder: Path) -> str:
 def _named(path: Path) -> str:
     """The digest that a download cache has already put into the file's name, if it has."""
     name = path.resolve().name
-    return name if path.is_symlink() and len(name) == 64 else ""
+    return name if path.is_symlink() and re.fullmatch("[0-9a-f]{64}", name) else ""
 
 
 def digest(path: Path) -> str:

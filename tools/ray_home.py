@@ -74,15 +74,15 @@ def entered(address: str | None, cure: str = "check the address, or run without 
 
 
 def _initialise(address: str | None) -> None:
-    if address:
-        _knock(address)
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     import ray
 
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address:
-        ray.init(address=address, **quiet)
+        where = _located(address)
+        _knock(where)
+        ray.init(address=where, **quiet)
         return
     ray.init(
         address="local",
@@ -91,6 +91,16 @@ def _initialise(address: str | None) -> None:
         _node_ip_address="127.0.0.1",
         **quiet,
     )
+
+
+def _located(address: str) -> str:
+    """What `auto` stands for: a cluster that was killed leaves its address behind, and Ray would wait for it."""
+    if address != "auto":
+        return address
+    from ray._private import services
+
+    found: str = services.canonicalize_bootstrap_address_or_die(address)
+    return found
 
 
 def _knock(address: str) -> None:

@@ -302,6 +302,15 @@ def test_nobody_listens_at_the_address() -> None:
         RayHome("127.0.0.1:9").enter()
 
 
+def test_a_cluster_that_was_killed_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It leaves its address behind, for `auto` to find."""
+    from ray._private import services
+
+    monkeypatch.setattr(services, "canonicalize_bootstrap_address_or_die", lambda _: "127.0.0.1:9")
+    with pytest.raises(OSError, match="refused"):
+        RayHome("auto").enter()
+
+
 async def test_a_cluster_that_is_not_there_is_for_the_user(
     stand_ins: Crew, store: ImageStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
