@@ -1,5 +1,6 @@
 """`agent run --profile openai`: every action, from the command to a server on loopback and back to an answer."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from foveal.agent.scripted import ScriptedModel
 from foveal.cli import main
 from foveal.graphs.agent import Agent
+from foveal.graphs.replay import replay
 
 PICTURE = Path(__file__).parents[2] / "examples" / "tabletop.png"
 QUESTION = "How many red cubes are there?"
@@ -87,13 +89,16 @@ def test_every_action_end_to_end(
     assert result["usage"]["emitted"] == 21
     sent = server.bodies[2].get("messages") or server.bodies[2]["input"]
     assert json.dumps(sent).count("base64,") == 5, "the image, two looks, an outline, a depth map"
-    capsys.readouterr()
     events = trace(tmp_path / "t")
     with Agent(model=ScriptedModel(NATIVELY), trace_dir=tmp_path / "native") as agent:
         agent.ask(str(PICTURE), QUESTION)
     assert shape(events) == shape(trace(tmp_path / "native")), (
         "a trace looks the same as a native one"
     )
+    (path,) = (tmp_path / "t").glob("*.jsonl")
+    again = asyncio.run(replay(path, str(PICTURE)))
+    assert (again.answer, again.ended_by, len(again.hops)) == ("2", "answer", 6)
+    assert [list(piece.box) for piece in again.evidence] == [e["box"] for e in result["evidence"]]
 
 
 def test_the_same_call_without_end(server: Any, capsys: pytest.CaptureFixture[str]) -> None:
