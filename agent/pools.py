@@ -28,8 +28,8 @@ class Pool(BaseModel):
     """The share of its GPU's memory that a replica may allocate."""
     max_batch: int = Field(default=8, ge=1)
     """Requests answered at once, at most; running out of memory lowers it."""
-    max_wait_ms: float = Field(default=2.0, ge=0)
-    """How long a request may wait for others to join its batch."""
+    max_wait_ms: float = Field(default=5.0, ge=0)
+    """How long a request may wait for others to join its batch; one that comes alone does not wait."""
     max_queue: int = Field(default=32, ge=1)
     """Requests that one driver sends to a replica before it waits for answers."""
     max_restarts: int = Field(default=10, ge=-1)

@@ -50,7 +50,7 @@ class Worker:
         self._waiting: OrderedDict[str, _Entry] = OrderedDict()
         self._dropped: OrderedDict[str, None] = OrderedDict()
         self._lock = threading.Lock()
-        self._meter, self._running = Meter(), 0
+        self._meter, self._running, self._company = Meter(), 0, False
         self._drain: asyncio.Task[None] | None = None
         self._more: asyncio.Event | None = None
         self._loaded: Future[FovealError | None] = self._lane.submit(self._load)
@@ -145,8 +145,8 @@ class Worker:
                 self._settle(batch, outcomes)
 
     async def _gathered(self, more: asyncio.Event) -> None:
-        """Wait for a full batch, but let nobody wait longer than allowed."""
-        while 0 < len(self._waiting) < self._largest():
+        """Wait for a full batch if others seem to be about, but let nobody wait longer than allowed."""
+        while self._company and 0 < len(self._waiting) < self._largest():
             oldest = next(iter(self._waiting.values()), None)
             left = self._pool.max_wait_ms / 1000
             left -= time.monotonic() - oldest.arrived if oldest else 0.0
@@ -171,6 +171,7 @@ class Worker:
                     break
                 taken.append(self._waiting.pop(ticket))
             self._running = len(taken)
+            self._company = len(taken) > 1 or bool(self._waiting)
         return taken
 
     def _answered(self, batch: list[_Entry]) -> list[Outcome]:

@@ -84,19 +84,31 @@ async def test_what_waits_becomes_one_batch(held: Held) -> None:
     assert len(stats.seconds) == 11
 
 
-async def test_a_lone_request_waits_for_company(held: Held) -> None:
+async def test_who_has_had_company_waits_for_it_again(held: Held) -> None:
     held.gate.set()
     worker = Worker("detector", lambda: held, Pool(max_batch=2, max_wait_ms=60_000))
-    both = [ask(worker, "one"), ask(worker, "two")]  # a full batch does not wait any longer
-    await asyncio.gather(*both)
-    assert held.together == [["one", "two"]]
+    await asyncio.gather(ask(worker, "one"), ask(worker, "two"))
+    third = ask(worker, "three")
+    await asyncio.sleep(0.05)
+    assert not third.done()
+    await asyncio.gather(third, ask(worker, "four"))  # a full batch waits no longer
+    assert held.together == [["one", "two"], ["three", "four"]]
 
 
-async def test_nobody_waits_for_company_that_does_not_come(held: Held) -> None:
+async def test_nobody_waits_longer_than_allowed_for_company_that_does_not_come(held: Held) -> None:
     held.gate.set()
     worker = Worker("detector", lambda: held, Pool(max_batch=2, max_wait_ms=20))
-    await ask(worker, "one")
-    assert held.together == [["one"]]
+    await asyncio.gather(ask(worker, "one"), ask(worker, "two"))
+    await ask(worker, "three")
+    assert held.together == [["one", "two"], ["three"]]
+
+
+async def test_who_comes_alone_does_not_wait(held: Held) -> None:
+    held.gate.set()
+    worker = Worker("detector", lambda: held, Pool(max_batch=2, max_wait_ms=600_000))
+    for phrase in ("one", "two"):
+        await ask(worker, phrase)
+    assert held.together == [["one"], ["two"]]
 
 
 async def test_a_suspect_is_answered_alone(held: Held) -> None:
