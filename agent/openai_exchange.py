@@ -5,11 +5,15 @@ from typing import Any, Protocol
 
 from openai import APIConnectionError, APIError, APIStatusError, APITimeoutError, AsyncOpenAI
 
+from foveal.agent.errors import InputError, SetupError
 from foveal.agent.openai_history import Message
 from foveal.agent.openai_patience import Patience
 from foveal.agent.openai_reply import Reply
 from foveal.agent.openai_request import Offer, is_refusal
 from foveal.agent.openai_trouble import Server
+
+HOPELESS = 5
+"""Turns in a row after which it is no longer the questions that are to blame."""
 
 Json = dict[str, Any]
 Hear = Callable[[str], None]
@@ -55,19 +59,30 @@ class Exchange:
         """Whether the server has ever answered: else nobody is there, and waiting would not help."""
         self._mute = False
         """Whether the server does not say that a turn is complete."""
+        self._answered = False
+        """Whether it has ever given a turn."""
+        self._failed = 0
+        """Turns in a row that it did not give."""
 
     async def turn(self, body: Json, hear: Once) -> Reply:
-        """One turn. Raises APIStatusError for a request that is refused, SetupError for a server that fails."""
-        first = await self._received(body, hear)
-        if first.finish or (self._mute and not first.broken):
-            return first
-        hear.again()
+        """One turn. Raises APIStatusError when the request is refused, and what `failed` gives otherwise."""
         reply = await self._received(body, hear)
-        if reply.broken or (not reply.finish and reply.empty):
-            raise self._server.trouble(_Broken(reply.broken or "it sent nothing"))
-        self._mute = not reply.finish
-        reply.lost = first.pieces
+        if not reply.finish and (reply.broken or not self._mute):
+            hear.again()
+            lost, reply = reply.pieces, await self._received(body, hear)
+            reply.lost = lost
+            if reply.broken or (not reply.finish and reply.empty):
+                raise self.failed(_Broken(reply.broken or "it sent nothing"))
+            self._mute = not reply.finish
+        self._answered, self._failed = True, 0
         return reply
+
+    def failed(self, error: Exception) -> InputError | SetupError:
+        """What the user is told of an error: it is one question's as long as the server answers others."""
+        self._failed += 1
+        trouble = self._server.trouble(error)
+        one = self._answered and self._failed < HOPELESS and _may_be_the_questions(error)
+        return InputError(str(trouble)) if one else trouble
 
     async def models(self) -> list[str]:
         """The names of the models that the server has."""
@@ -92,7 +107,7 @@ class Exchange:
         except APIStatusError:
             raise
         except APIError as error:
-            raise self._server.trouble(error) from None
+            raise self.failed(error) from None
         self._met = True
         return answer
 
@@ -112,3 +127,9 @@ class Exchange:
 
 class _Broken(Exception):
     """An answer that ended too early, twice."""
+
+
+def _may_be_the_questions(error: Exception) -> bool:
+    if isinstance(error, APIStatusError):
+        return error.status_code in (400, 413, 422) or error.status_code >= 500
+    return isinstance(error, _Broken | APITimeoutError)

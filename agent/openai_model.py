@@ -137,7 +137,7 @@ class OpenAIModel:
         try:
             names = await self.exchange.models()
         except APIStatusError as error:
-            raise server.trouble(error) from None
+            raise self.exchange.failed(error) from None
         if len(names) != 1:
             shown = ", ".join(names[:LISTED]) + (", ..." if len(names) > LISTED else "")
             problem = f"the server at {server.address} has {len(names) or 'no'} models"

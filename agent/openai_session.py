@@ -72,7 +72,8 @@ class OpenAISession:
     ) -> Acted:
         """One turn. Without `tools`, text only.
 
-        Raises ActionError for a call that cannot be carried out, SetupError when the server is of no use.
+        Raises ActionError for a call that cannot be carried out, SetupError when the server is of no use, and
+        InputError when it answers others and not this question.
         """
         hear = Once(on_text)
         reply = await self._asked_for(Want(bool(tools), max_new_tokens), hear)
@@ -134,7 +135,7 @@ class OpenAISession:
                 reply = await model.exchange.turn(body, hear)
             except APIStatusError as error:
                 if not model.manners.learn(model.server.words(error), body):
-                    raise model.server.trouble(error) from None
+                    raise model.exchange.failed(error) from None
                 continue
             self._charge(reply)
             return reply

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from foveal.agent.errors import SetupError
+from foveal.agent.errors import InputError, SetupError
 from foveal.agent.model import Connected
 from foveal.agent.openai_model import OpenAIModel
 from foveal.agent.profiles import load, with_server
@@ -198,3 +198,41 @@ async def test_two_sessions_at_once_learn_the_same(server: Any, remote: Remote, 
     sessions = [await model.open([ASKED], shelf) for _ in range(4)]
     turns = await asyncio.gather(*(session.act(("look",), 50) for session in sessions))
     assert {turn.text for turn in turns} == {"2"}
+
+
+async def test_a_failure_is_one_questions_while_others_are_answered(
+    server: Any, remote: Remote, shelf: Any
+) -> None:
+    """A batch goes on without the question, and ends when nothing is answered any more."""
+    model = remote(tool_calls=False)
+
+    async def ask() -> None:
+        await (await model.open([ASKED], shelf)).act(("look",), 50)
+
+    for answer in (
+        server.refusal(400, "this content is not allowed"),
+        server.refusal(400, "maximum context length is 4096 tokens"),
+        server.refusal(500, "assertion failed"),
+        server.turn("There are", cut=2),
+    ):
+        server.answers(server.turn("2"))
+        await ask()
+        server.answers(answer)
+        with pytest.raises(InputError, match=r"\(400 this|too long|\(500 ass|broke off"):
+            await ask()
+    for _ in range(3):
+        with pytest.raises(InputError):
+            await ask()
+    with pytest.raises(SetupError):
+        await ask()
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 429])
+async def test_what_every_question_meets_is_never_one_questions(
+    server: Any, remote: Remote, shelf: Any, status: int
+) -> None:
+    server.answers(server.turn("2"), server.refusal(status, "no", retry_after="999"))
+    session = await remote().open([ASKED], shelf)
+    await session.act(("look",), 50)
+    with pytest.raises(SetupError):
+        await session.act(("look",), 50)
