@@ -114,6 +114,7 @@ def eval_tabletop(
             metavar="LIST", help="Replace, by comma: tools=none, h=zero|random|other|none, c=zero."
         ),
     ] = None,
+    gate: Gate = None,
     as_json: Json = False,
 ) -> Job:
     """Ask about rendered tables that no training has seen, one question a scene."""
@@ -123,7 +124,7 @@ def eval_tabletop(
         from foveal.evaluating import Order, tabletop
 
         chosen = choose(profile, model, trigger, base_url)
-        return tabletop(Order(limit, seed, chosen, tools, ablate, as_json))
+        return tabletop(Order(limit, seed, chosen, tools, ablate, as_json, gate))
 
     return job
 

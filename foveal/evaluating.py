@@ -27,6 +27,7 @@ class Order:
     tools: str | None = None
     ablate: str | None = None
     as_json: bool = False
+    gate: float | None = None
 
 
 def tabletop(order: Order) -> int:
@@ -34,13 +35,14 @@ def tabletop(order: Order) -> int:
     ablation = Ablation.parsed(order.ablate)
     tools = _tools(order.tools, ablation)
     control = ablation.control(order.profile)
-    with own_stdout() as out, Agent(order.profile, tools=tools, control=control) as agent:
+    agent = Agent(order.profile, tools=tools, gate=order.gate, control=control)
+    with own_stdout() as out, agent:
         allowed = chosen(tools, agent.profile)
         agent.fetch()
         progress = _Progress(order.limit, sys.stderr)
         report = evaluate(
             agent, order.limit, order.seed,
-            tools=allowed, ablate=str(ablation), on_progress=progress.show,
+            tools=allowed, gate=order.gate, ablate=str(ablation), on_progress=progress.show,
         )  # fmt: skip
         progress.end()
         if order.as_json:
@@ -95,17 +97,26 @@ def _print(report: Report, console: Console) -> None:
         table.add_row(name, *_cells(share))
     table.add_section()
     table.add_row(Text("all"), *_cells(report), style="bold")
+    if report.direct is not None:
+        table.add_row(Text("without looking"), *_cells(report.direct))
     console.print(table)
     setting = report.setting
     console.print(
         Text(
             f"\nprofile {setting.profile}, tools {' '.join(setting.tools) or 'none'}, "
             f"{setting.split} seed {setting.seed}"
-            f"{f', without: {setting.ablate}' if setting.ablate else ''}\n"
+            f"{f', without: {setting.ablate}' if setting.ablate else ''}{_gate(report)}\n"
             f"{report.mean_hops:.2f} hops a question, {report.seconds / report.n:.2f} s a question",
             style="dim",
         )
     )
+
+
+def _gate(report: Report) -> str:
+    if report.setting.gate is None:
+        return ""
+    share = report.ended_by.get("gate", 0) / report.n
+    return f", gate {report.setting.gate:g}: {share:.1%} answered without looking"
 
 
 def _cells(share: Share) -> tuple[str, ...]:

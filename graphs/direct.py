@@ -20,6 +20,19 @@ from foveal.graphs.result import Direct, Faithful, Result
 from foveal.graphs.sameness import normalised
 from foveal.graphs.trace import Aside, DirectAnswer, Event, Purpose, Said
 
+DOUBTS = frozenset(
+    (
+        "unknown",
+        "unclear",
+        "not sure",
+        "i do not know",
+        "i don t know",
+        "cannot tell",
+        "i cannot tell",
+    )
+)
+"""Answers, as `normalised` has them, that leave the question open; to be sure of them is a reason to look."""
+
 Tell = Callable[[Event], None]
 Once = Callable[[Asked, Tell], Awaitable[Result]]
 """One way through the loop, which tells what happens."""
@@ -65,7 +78,10 @@ async def _without_looking(
 
 
 def _sure(direct: Result, gate: float) -> bool:
-    return bool(direct.answer) and direct.confidence is not None and direct.confidence >= gate
+    """Whether an answer without looking is enough."""
+    if not direct.answer or normalised(direct.answer) in DOUBTS or direct.confidence is None:
+        return False
+    return direct.confidence >= gate
 
 
 def _kept(direct: Result) -> Direct:
@@ -118,5 +134,6 @@ def _sum(one: Spent, other: Spent) -> Spent:
             "prefilled": one.prefilled + other.prefilled,
             "emitted": one.emitted + other.emitted,
             "cached": one.cached + other.cached,
+            "afresh": one.afresh + other.afresh,
         }
     )

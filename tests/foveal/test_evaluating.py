@@ -20,7 +20,7 @@ def test_json_is_one_object_with_the_accuracy(
     assert told["accuracy"] == told["right"] / 9
     assert told["setting"] == {
         "task": "tabletop", "split": "test", "seed": 5, "profile": "embedded", "tools": [],
-        "trigger": "none", "ablate": "",
+        "trigger": "none", "gate": None, "ablate": "",
     }  # fmt: skip
     assert set(told["families"]) == set(FAMILIES)
 
