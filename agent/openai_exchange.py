@@ -94,7 +94,9 @@ class Exchange:
         reply = Reply()
         try:
             await self._wire.read(answer, reply, hear)
-        except (APIError, ValueError) as error:  # cut off, or not in JSON
+        except Exception as error:
+            if not _cut_off(error):
+                raise
             reply.finish, reply.broken = "", self._server.words(error)
         finally:
             if hasattr(answer, "close"):
@@ -127,6 +129,12 @@ class Exchange:
 
 class _Broken(Exception):
     """An answer that ended too early, twice."""
+
+
+def _cut_off(error: Exception) -> bool:
+    """Whether an answer ended early, or in no JSON. Older clients let errors of their transport through."""
+    transport = type(error).__module__.partition(".")[0] in ("httpx", "httpx2")
+    return transport or isinstance(error, APIError | ValueError)
 
 
 def _may_be_the_questions(error: Exception) -> bool:
