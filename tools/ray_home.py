@@ -19,6 +19,8 @@ LOCAL_STORE = 2**30
 PATIENCE = 5.0
 """Seconds for a cluster's head to accept a connection."""
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+PROMPT = {"RAY_timeout_ms_task_wait_for_death_info": "0"}
+"""What a dead actor was asked fails at once, not one to two seconds later: whoever asked tries another."""
 
 
 class RayHome(threading.Thread):
@@ -74,7 +76,7 @@ def entered(address: str | None, cure: str = "check the address, or run without 
 
 
 def _initialise(address: str | None) -> None:
-    for name, value in QUIET.items():
+    for name, value in (QUIET | PROMPT).items():
         os.environ.setdefault(name, value)
     import ray
 

@@ -77,7 +77,7 @@ class RayPool:
             error = answer.exception()
             if error is None:
                 return answer.result()
-            if not self._lost(replica, request, error):
+            if not self._lost(request, error):
                 break
         if error is None:
             raise SpecialistError(self._name, "none of its processes is left")
@@ -124,7 +124,7 @@ class RayPool:
         except BaseException:
             self.router.leave(replica)
             raise
-        future.add_done_callback(lambda _: self.router.leave(replica))
+        future.add_done_callback(lambda done: self._left(replica, done))
         try:
             await _done(future, ends - time.monotonic())
         except asyncio.CancelledError:
@@ -144,14 +144,21 @@ class RayPool:
         self._keeper.watch()
         raise SpecialistError(self._name, f"no answer within {self.deadline:g} s")
 
-    def _lost(self, replica: Replica, request: Request, error: BaseException) -> bool:
-        """Whether the request may be tried again after what was lost has been seen to."""
+    def _left(self, replica: Replica, future: "Future[Outcome]") -> None:
+        """One request less. Who has died is put away first, or whoever waits would be given its place."""
+        error = future.exception()
+        died = error is not None and loss(error) in {"gone", "away"}
+        if died:
+            self.router.turn(replica, "away")
+        self.router.leave(replica)
+        if died:
+            self._keeper.watch()
+
+    def _lost(self, request: Request, error: BaseException) -> bool:
+        """Whether the request may be tried again; an image that was lost on its way is then sent again."""
         kind = loss(error)
         if kind == "object":
             self._images.release(request.image)
-        elif kind is not None:
-            self.router.turn(replica, "away")
-            self._keeper.watch()
         return kind is not None
 
     def _revive(self) -> None:

@@ -1,9 +1,10 @@
-"""Replicas that died while nobody asked them: what a request that has already lost one meets next."""
+"""Replicas of whose death nobody has been told yet: what that costs a request, and those that wait for room."""
 
 import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from foveal.agent.pools import Pool
 from foveal.tools import ray_cluster
 from foveal.tools.catalogue import Crew
 from foveal.tools.ray_dispatch import RayDispatcher
+from foveal.tools.ray_home import entered
 from foveal.tools.ray_pool import RayPool
 from foveal.tools.ray_route import ranked
 from foveal.tools.store import ImageStore
@@ -60,3 +62,33 @@ async def test_when_all_are_found_dead_it_is_told(
     await kill(pool, image, 4)
     with pytest.raises(SpecialistError, match="detector failed: its process died"):
         await detectors.dispatch(Detect(phrase="x"), image)
+
+
+async def test_whoever_waits_is_not_given_the_place_of_one_that_has_just_died(
+    stand_ins: Crew, store: ImageStore, photo: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    narrow = Pool(max_queue=1, retries=0)
+    dispatcher = RayDispatcher(store, stand_ins, pools={"detector": narrow})
+    pool, image = await asyncio.to_thread(dispatcher.pool, "detector"), store.put(photo)
+    phrases = (f"wait for {tmp_path / 'nothing'}", "x")
+    first, second = (
+        asyncio.create_task(dispatcher.dispatch(Detect(phrase=phrase), image)) for phrase in phrases
+    )
+    while not (pool.router.replicas[0].outstanding and pool.router._waiting):
+        await asyncio.sleep(0.01)
+    os.kill(ray_cluster.record(pool.router.replicas[0].actor)["Pid"], signal.SIGKILL)
+    with pytest.raises(SpecialistError, match="detector failed: its process died"):
+        await first
+    assert (await second).kind == "detected"
+    await dispatcher.close()
+
+
+def test_ray_is_started_such_that_a_death_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    name, seen = "RAY_timeout_ms_task_wait_for_death_info", []
+    monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(ray, "init", lambda **options: seen.append(os.environ[name]))
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    entered(None).leave()
+    assert seen == ["0"]
