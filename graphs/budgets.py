@@ -55,6 +55,8 @@ class Spent(BaseModel):
     """Visual tokens in context."""
     cached: int = 0
     """Tokens of context that a server had kept and did not compute again."""
+    afresh: int = 0
+    """Turns before which all of the context was computed again, because its cache could not be continued."""
     seconds: float = 0.0
     """Elapsed when the budgets were last looked at."""
 

@@ -33,7 +33,14 @@ def concluded(state: State, context: Context) -> Result:
         usage=state["spent"].model_copy(update={"seconds": seconds}),
         seconds=seconds,
         trace=context.trace,
-        notes=(*_malformed(entries), *notes(hops, context.profile), *trouble, *misfit, *doubt),
+        notes=(
+            *_malformed(entries),
+            *notes(hops, context.profile),
+            *trouble,
+            *misfit,
+            *doubt,
+            *_afresh(state["spent"].afresh),
+        ),
         run=state["run"],
         image=state["asked"].image,
         value=value,
@@ -65,6 +72,17 @@ def _doubt(confidence: float | None, context: Context) -> tuple[str, ...]:
     return (
         f"low confidence ({confidence:.2f}); profile {context.profile!r} was trained for "
         f"{context.domain}; for anything else use a profile whose model knows it",
+    )
+
+
+def _afresh(turns: int) -> tuple[str, ...]:
+    """Said when a run was slower than it need be, and why."""
+    if not turns:
+        return ()
+    count = "a turn" if turns == 1 else f"{turns} turns"
+    return (
+        f"before {count} the whole conversation was computed again: the model's chat template rewrites the past, "
+        "or its family is not one whose cache can be continued",
     )
 
 

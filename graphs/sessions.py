@@ -35,6 +35,7 @@ class Live:
                 "emitted": spent.emitted + usage.emitted - counted.emitted,
                 "visual": usage.visual,
                 "cached": spent.cached + usage.cached - counted.cached,
+                "afresh": spent.afresh + usage.afresh - counted.afresh,
             }
         )
 

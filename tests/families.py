@@ -269,11 +269,16 @@ def make(family: str, folder: Path, eager: bool = False) -> None:
     torch.manual_seed(0)
     kind = config.pop("model_type")
     network = AutoModelForImageTextToText.from_config(AutoConfig.for_model(kind, **config))
-    for name, parameter in network.named_parameters():  # large enough to tell one place from another
+    for (
+        name,
+        parameter,
+    ) in network.named_parameters():  # large enough to tell one place from another
         level = 1.0 if "norm" in name and name.endswith("weight") else 0.0
-        torch.nn.init.normal_(parameter, level, std=0.3 if parameter.ndim > 1 else 0.05)
+        torch.nn.init.normal_(
+            parameter, level, std=0.3 if parameter.ndim > 1 and not eager else 0.05
+        )
     if eager:
-        prefer(network, {made.convert_tokens_to_ids("<|"): 100.0, made.eos_token_id: 200.0})
+        prefer(network, {made.convert_tokens_to_ids("<|"): 40.0, made.eos_token_id: 80.0})
     network.generation_config = GenerationConfig(
         eos_token_id=made.eos_token_id, pad_token_id=made.pad_token_id
     )
@@ -281,13 +286,13 @@ def make(family: str, folder: Path, eager: bool = False) -> None:
 
 
 def prefer(network: Any, tokens: dict[int, float]) -> None:
-    """Make tokens likelier wherever they stand, by a direction that every state has in common."""
+    """Give tokens about these logits wherever they may stand, by what all states of the network have in common."""
     import torch
 
-    direction = torch.nn.functional.normalize(torch.randn(64), dim=0)
-    norm = network.model.language_model.norm.weight
+    embed, words = network.get_input_embeddings(), network.model.language_model
     with torch.no_grad():
-        network.get_input_embeddings().weight += 8 * direction
-        norm.fill_(1.0)
-        for token, weight in tokens.items():
-            network.lm_head.weight[token] = weight * direction
+        embed.weight += 8 * torch.nn.functional.normalize(torch.randn(64), dim=0)
+        states = words(inputs_embeds=embed.weight[None]).last_hidden_state[0]
+        common = states.mean(0)
+        for token, logit in tokens.items():
+            network.lm_head.weight[token] = logit * common / (common @ common)
