@@ -138,6 +138,7 @@ async def test_closing_twice_is_fine(dispatcher: Dispatcher) -> None:
     await dispatcher.close()
 
 
+@pytest.mark.slow
 async def test_the_real_specialists_answer_alike_on_every_carrier(
     open_dispatcher: Callable[[Crew], Dispatcher], store: ImageStore, photo: Pixels, mark_on: MarkOn,
     tiny_weights: Path, segment: Segment,

@@ -182,6 +182,7 @@ def test_a_checkpoint_without_the_encoder_is_for_the_user(kind: Any, part: str) 
         kind.from_folder(DATA / "clip")
 
 
+@pytest.mark.slow
 async def test_a_released_checkpoint_serves_looks_and_its_own_encoder_on_either_carrier(
     open_dispatcher: Callable[[Crew], Dispatcher], store: ImageStore, photos: list[Pixels],
     mark_on: Callable[..., Mark], dino: DinoEncoder,

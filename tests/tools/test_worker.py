@@ -209,3 +209,17 @@ async def test_what_specialists_remember_is_counted(held: Held) -> None:
 
 async def test_it_says_what_it_was_started_with(held: Held) -> None:
     assert await Worker("detector", lambda: held, CALM).declared() == CALM
+
+
+async def test_it_keeps_to_its_share_of_a_gpu(held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    shares: list[float] = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", shares.append)
+    assert await Worker("detector", lambda: held, Pool(memory_fraction=0.4)).ready() is None
+    assert shares == [0.4]
+    assert await Worker("detector", lambda: held, Pool()).ready() is None
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert await Worker("detector", lambda: held, Pool(memory_fraction=0.4)).ready() is None
+    assert shares == [0.4]
