@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict
 
@@ -133,6 +134,26 @@ def _profiles() -> Iterator[Check]:
             yield _profile(name)
         except FovealError as error:
             yield Check(about="profiles", name=name, state="optional", found=str(error))
+    yield _server()
+
+
+def _server() -> Check:
+    """Whether somebody listens at the address of the profile `openai`; nothing is asked of it."""
+    cure = "agent run --base-url http://HOST:PORT/v1 --model NAME, or set FOVEAL_BASE_URL"
+    try:
+        url = urlsplit(load("openai").base_url)
+    except FovealError as error:
+        return Check(about="profiles", name="openai", state="optional", found=str(error), cure=cure)
+    if not url.hostname:
+        found = "asks an OpenAI-compatible server; none is named"
+        return Check(about="profiles", name="openai", state="optional", found=found, cure=cure)
+    port = url.port or (443 if url.scheme == "https" else 80)
+    key = "with a key" if settings().api_key else "without a key"
+    if _answers(f"{url.hostname}:{port}"):
+        found = f"asks the server at {url.geturl()}, {key}"
+        return Check(about="profiles", name="openai", state="ok", found=found)
+    found = f"nobody listens at {url.geturl()}"
+    return Check(about="profiles", name="openai", state="optional", found=found, cure=cure)
 
 
 def _profile(name: str) -> Check:

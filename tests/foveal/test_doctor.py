@@ -181,3 +181,29 @@ def pin(cache: Path) -> Path:
     path.parent.mkdir()
     path.write_text(json.dumps({**about, "files": files, "verified": ["config.json"]}))
     return path
+
+
+def profile(name: str) -> checkup.Check:
+    """The check of the profile of that name, which an extra may share."""
+    checks = checkup.examined().checks
+    return next(check for check in checks if (check.about, check.name) == ("profiles", name))
+
+
+@pytest.mark.usefixtures("weights", "everything")
+def test_whether_a_server_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert profile("openai").state == "optional"
+    assert "none is named" in profile("openai").found
+    assert "--base-url" in profile("openai").cure
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
+        monkeypatch.setenv("FOVEAL_BASE_URL", url)
+        assert profile("openai").found == f"asks the server at {url}, without a key"
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-verysecret")
+        assert (profile("openai").state, profile("openai").found) == (
+            "ok",
+            f"asks the server at {url}, with a key",
+        )
+    assert profile("openai").found == f"nobody listens at {url}"
+    monkeypatch.setenv("FOVEAL_BASE_URL", "localhost")
+    assert "FOVEAL_BASE_URL 'localhost' cannot be used" in profile("openai").found
+    assert checkup.examined().ok, "it is needed by nothing else"
