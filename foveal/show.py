@@ -1,5 +1,6 @@
 """A run on the terminal: each hop as it happens, then the answer and how sure the model is."""
 
+import json
 from typing import TextIO
 
 from rich.console import Console
@@ -91,7 +92,10 @@ class Narrator:
     def _answer(self, result: Result) -> None:
         if self._hops:
             self._console.print()
-        if result.answer:
+        if result.value is not None:
+            value = json.dumps(result.value, ensure_ascii=False)
+            self._console.print(Text(printable(value), style="bold"))
+        elif result.answer:
             self._console.print(Text(printable(result.answer), style="bold"))
         else:
             self._console.print(Text("no answer", style="bold yellow"))

@@ -10,7 +10,7 @@ from foveal.agent.actions import Answer
 from foveal.agent.grammar import PERCEPTION_TOKENS
 from foveal.agent.model import Structured
 from foveal.agent.schema_mask import SchemaMasks
-from foveal.agent.transcript import Acted, Asked, Noted
+from foveal.agent.transcript import Asked, Noted
 
 ASKED = Asked(image="a" * 64, size=(120, 90), question="How many?", tools=("detect",))
 THING = {
@@ -98,5 +98,3 @@ def test_a_mask_that_was_broken_allows_nothing(native: Any) -> None:
     mask = native.mask({"type": "object"})
     mask.take(native.ids("]"))
     assert not len(mask.allowed())
-
-
