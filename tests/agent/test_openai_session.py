@@ -1,11 +1,14 @@
 """Conversations with servers, the odd ones too: what they send is read, and what they refuse is not sent again."""
 
 import json
+from base64 import b64decode
 from collections.abc import Callable
+from io import BytesIO
 from itertools import pairwise
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from foveal.agent.actions import Answer, Area, Depth, Detect, Look, Object, PerceptionKind, Read
 from foveal.agent.errors import ActionError, SetupError
@@ -82,6 +85,20 @@ async def test_the_question_carries_the_picture_and_every_action_is_a_strict_too
         assert function["strict"] is True
         assert function["parameters"]["additionalProperties"] is False
         assert set(function["parameters"]["required"]) == set(function["parameters"]["properties"])
+
+
+async def test_boxes_in_pixels_are_those_of_the_picture_that_was_sent(
+    server: Any, remote: Remote, shelf: Any
+) -> None:
+    server.answers(server.turn("", [("look", {"box": [28, 21, 56, 42], "object": None})]))
+    session = await remote(convention="pixels").open([ASKED], shelf)
+    turn = await session.act(TOOLS, 50)
+    url = server.bodies[0]["messages"][1]["content"][0]["image_url"]["url"]
+    assert Image.open(BytesIO(b64decode(url.split(",")[1]))).size == (112, 84), "whole patches"
+    assert turn.actions == (Look(target=Area(x0=0.25, y0=0.25, x1=0.5, y1=0.5)),)
+    assert (
+        "x from 0 (left) to 112, y from 0 (top) to 84" in server.bodies[0]["messages"][0]["content"]
+    )
 
 
 @pytest.mark.parametrize("api", ["chat", "responses"])
