@@ -10,6 +10,7 @@ from foveal.batch_progress import Told
 from foveal.batch_staff import Staff
 from foveal.evals.score import verdict
 from foveal.graphs.batch import Answerer, Batch, Verdict
+from foveal.graphs.crowd import Crowd
 from foveal.graphs.journal import Journal, State
 from foveal.graphs.query import Query, Unreadable
 
@@ -48,12 +49,19 @@ class Drive:
             async with self._staff.one() as agent:
                 yield agent
             return
-        async with self._staff.many(self._told.say) as crowd:
-            self._told.state = lambda: f"{crowd.ready} of {self._staff.hire.agents} agents"
-            try:
+        crowds: list[Crowd] = []
+        try:
+            async with self._staff.many(self._told.say) as crowd:
+                crowds.append(crowd)
+                self._told.state = lambda: f"{crowd.ready} of {self._staff.hire.agents} agents"
                 yield crowd
-            finally:
-                self._journal.account.sittings[-1].how["restarts"] = crowd.restarts
+        finally:
+            for crowd in crowds:  # none, if it could not be opened
+                self._note(crowd)
+
+    def _note(self, crowd: Crowd) -> None:
+        how = self._journal.account.sittings[-1].how
+        how |= {"restarts": crowd.restarts, "object_store_peak": crowd.object_store_peak}
 
     @contextmanager
     def _heeding_signals(self) -> Iterator[None]:

@@ -224,5 +224,7 @@ def _lines(account: Account, folder: Path) -> Sequence[str]:
         lines.append(
             f"{sitting.outcomes} in {duration(sitting.seconds)}, {sitting.rate:.3g} a second"
         )
+    if "object_store_peak" in sitting.how:
+        lines.append(f"object store: {sitting.how['object_store_peak'] / 2**20:.1f} MB at most")
     lines.append(f"results: {folder / RESULTS}")
     return lines + ([f"failures: {folder / FAILURES}"] if counts.failed else [])

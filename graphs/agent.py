@@ -140,6 +140,12 @@ class Agent:
         folder = fetch(release, self.profile.device, stop=self._closing.is_set)
         self.profile = self.profile.fetched(folder)
 
+    @property
+    def object_store_peak(self) -> int:
+        """The most bytes of Ray's object store that this agent has held at once: images and results; 0 inline."""
+        usage = getattr(self._dispatcher, "usage", None)
+        return usage.peak if usage is not None else 0
+
     def close(self) -> None:
         """End what still runs and stop what was started. Closing twice is fine."""
         self._closing.set()

@@ -52,7 +52,9 @@ class Clerk:
             told = "".join(traceback.format_exception(error))
             return Bug(f"{type(error).__name__}: {error}", told)
 
-    async def close(self) -> None:
-        """Stop what the agent started."""
-        if self._agent is not None:
-            await asyncio.to_thread(self._agent.close)
+    async def close(self) -> int:
+        """Stop what the agent started. Returns the bytes of Ray's object store that it held at most."""
+        if self._agent is None:
+            return 0
+        await asyncio.to_thread(self._agent.close)
+        return self._agent.object_store_peak

@@ -83,6 +83,8 @@ class Crowd:
         self._starting: set[asyncio.Task[None]] = set()
         self.restarts = 0
         """Agents that were replaced."""
+        self.object_store_peak = 0
+        """Bytes of Ray's object store that the agents held at most, all together; known once it is closed."""
 
     @property
     def ready(self) -> int:
@@ -124,7 +126,8 @@ class Crowd:
         seats = self._seats.clear()
         goodbyes = [_future(seat.clerk.close.remote()) for seat in seats]
         if goodbyes:
-            await asyncio.wait(goodbyes, timeout=FAREWELL)
+            done, _ = await asyncio.wait(goodbyes, timeout=FAREWELL)
+            self.object_store_peak += sum(one.result() for one in done if not one.exception())
         for seat in seats:
             ray.kill(seat.clerk)
 

@@ -51,6 +51,8 @@ async def crowd_of(make: Any, hire: Hire = SMALL) -> AsyncIterator[Crowd]:
 class StandIn:
     """Answers with its process and how many questions it has; misbehaves as the question says."""
 
+    object_store_peak = 1000
+
     def __init__(self, folder: Path) -> None:
         self.folder, self.running = folder, 0
 
@@ -193,6 +195,14 @@ class TestCrowd:
             for _ in range(2):
                 with pytest.raises(SetupError, match="weights are missing; reinstall"):
                     await crowd.aask(IMAGE, "?")
+
+    async def test_what_the_agents_held_is_added_up_at_the_end(self, tmp_path: Path) -> None:
+        hire = Hire(agents=2, num_cpus=0.1)
+        async with crowd_of(partial(StandIn, tmp_path), hire) as crowd:
+            while crowd.ready < 2:
+                await asyncio.sleep(0.01)
+            assert crowd.object_store_peak == 0
+        assert crowd.object_store_peak == 2000
 
     async def test_agents_that_die_at_once_are_not_made_for_ever(self) -> None:
         def deadly() -> Agent:

@@ -47,6 +47,7 @@ def test_the_image_is_freed_when_the_run_ends(dispatcher: RayDispatcher, store: 
     model = ScriptedModel([detect("red"), detect("blue"), "2"])
     with Agent(model=model, dispatcher=dispatcher, store=store) as agent:
         result = agent.ask(picture(9), "How many?")
+        assert agent.object_store_peak == picture(9).nbytes
     assert [hop.observation.kind for hop in result.hops] == ["detected"] * 2
     assert (dispatcher.usage.puts, dispatcher.usage.images) == (1, 0)
     assert dispatcher.usage.peak == picture(9).nbytes
