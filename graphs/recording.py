@@ -1,4 +1,4 @@
-"""The model of a recorded run: it says its turns again, with the clock, token counts and verdicts of then."""
+"""The model of a recorded run: it says the turns again, with the clock, token counts and verdicts of then."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ class Tape:
 
     @property
     def latest(self) -> Thought | None:
-        """The recorded turn that was recited last."""
+        """The turn that was said last; the last of all when there are no more."""
         return self.thoughts[min(self.turns, len(self.thoughts)) - 1] if self.turns else None
 
     @property
@@ -34,12 +34,14 @@ class Tape:
             return 0.0
         return self.thoughts[min(self.turns, len(self.thoughts) - 1)].spent.seconds
 
+    def play(self) -> Thought | None:
+        """The next turn; None when there are no more."""
+        self.turns += 1
+        return self.thoughts[self.turns - 1] if self.turns <= len(self.thoughts) else None
+
 
 class Recorded:
-    """Says its turns as the trace has them, with token counts and a clock that show what it says of them.
-
-    The turns are not read again: how they were spelled is a matter between the model of then and its backend.
-    """
+    """A model that says the turns of a trace, with token counts and a clock that show what the trace says."""
 
     def __init__(self, started: Started, run: Tape, direct: Tape | None) -> None:
         """`direct` are the turns that were asked for without tools, beside the run."""
@@ -50,11 +52,11 @@ class Recorded:
     async def open(
         self, transcript: Sequence[Asked | Acted | Observed | Noted], sight: Sight
     ) -> Session:
-        """A session that says what the tape holds."""
+        """A session that goes on where the tape is."""
         asked = transcript[0]
-        aside = self._direct is not None and isinstance(asked, Asked) and not asked.tools
-        tape = self._direct if aside and self._direct else self._run
-        return _Counting(tape, self._passes if aside else None)
+        if self._direct is not None and isinstance(asked, Asked) and not asked.tools:
+            return _Recital(self._direct, self._passes)
+        return _Recital(self._run)
 
     def watch(self, event: Event) -> None:
         """Time stands still while a turn is carried out, and moves on with what came back."""
@@ -72,11 +74,11 @@ class Recorded:
 
 
 @dataclass
-class _Counting:
-    """A session whose usage is the recorded one."""
+class _Recital:
+    """A session that says a tape's turns, read when they were said: each backend spells in its own way."""
 
     tape: Tape
-    pass_to: Callable[[float], None] | None
+    pass_to: Callable[[float], None] | None = None
     """Moves the clock after a turn, where nothing that comes back will."""
 
     @property
@@ -86,7 +88,7 @@ class _Counting:
         if thought is None:
             return Usage()
         spent = thought.spent
-        return Usage(spent.prefilled, spent.emitted, spent.visual, spent.cached, spent.afresh)
+        return Usage(spent.prefilled, spent.emitted, spent.visual, spent.cached)
 
     async def act(
         self,
@@ -94,12 +96,11 @@ class _Counting:
         max_new_tokens: int,
         on_text: Callable[[str], None] | None = None,
     ) -> Acted:
-        """The next recorded turn; one that could not be read then cannot be read now."""
-        self.tape.turns += 1
+        """The next recorded turn; one that could not be read then cannot be read now. Past the end, nothing."""
+        thought = self.tape.play()
         if self.pass_to is not None:
             self.pass_to(self.tape.upcoming)
-        thought = self.tape.latest
-        if thought is None or self.tape.turns > len(self.tape.thoughts):
+        if thought is None:
             return Acted(text="", actions=(Answer(text=""),))
         if on_text is not None and thought.acted.text:
             on_text(thought.acted.text)
@@ -108,7 +109,7 @@ class _Counting:
         return thought.acted
 
     async def observe(self, items: Sequence[Injected]) -> None:
-        """Nothing it is told changes what it said."""
+        """Nothing it is told changes what it says."""
 
     def close(self) -> None:
         """Nothing is held."""

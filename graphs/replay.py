@@ -1,4 +1,4 @@
-"""A recorded run, run again: its turns recited by the scripted model, its clock and token counts as they were.
+"""A recorded run, run again: its turns as they were read then, its clock and token counts as they were.
 
 Without a dispatcher the recorded observations come back too, which checks the loop alone; with the
 specialists' own dispatcher and store it checks them as well. The answer, the evidence and the ending are

@@ -145,6 +145,8 @@ class Reciter:
     structured: bool = False
     """Whether its sessions can be held to a schema; they recite all the same."""
     instructed: bool = True
+    reads: Mapping[str, tuple[Action, ...]] = field(default_factory=dict)
+    """Turns in a spelling of its own."""
     opened: list[list[Any]] = field(default_factory=list)
     sessions: list["Recital"] = field(default_factory=list)
 
@@ -187,7 +189,7 @@ class Recital:
     ) -> Acted:
         self.allowed.append(tuple(tools))
         text = self._text(max_new_tokens, on_text)
-        return self._said(text, parse(text))
+        return self._said(text, self.model.reads.get(text) or parse(text))
 
     def _text(self, limit: int, on_text: Callable[[str], None] | None) -> str:
         text = (self.model.direct if self._aside else self.model.turns)[self.said][:limit]

@@ -1,4 +1,4 @@
-"""A recorded run, run again through the scripted model, gives the same result."""
+"""A recorded run, run again, gives the same result."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from foveal.agent.actions import Area, Look
 from foveal.agent.errors import InputError, SpecialistError
 from foveal.graphs.budgets import Budgets
 from foveal.graphs.replay import replay
 from foveal.graphs.result import Result
-from foveal.graphs.run import run
+from foveal.graphs.run import Parts, run
 
 RED = "<|detect_start|>red<|detect_end|>"
 BLUE = "<|detect_start|>blue<|detect_end|>"
@@ -89,6 +90,19 @@ async def test_a_turn_whose_text_was_never_told_still_cannot_be_read(
     needed = parts(STRAY, "2", trace_dir=tmp_path)
     needed.model.silent = True
     first = await run("?", picture, needed)
+    assert _same(await replay(str(first.trace), picture)) == _same(first)
+
+
+async def test_a_turn_is_not_read_again(
+    reciter: Any, painter: Any, picture: Any, tmp_path: Path
+) -> None:
+    """Backends spell places in their own way: a replay takes the actions as they were read."""
+    model = reciter("look at [0, 0, 500, 500]", "2")
+    look = Look(target=Area(x0=0, y0=0, x1=0.5, y1=0.5))
+    model.reads = {"look at [0, 0, 500, 500]": (look,)}
+    needed = Parts(model, painter, painter.store, trace_dir=tmp_path)
+    first = await run("?", picture, needed)
+    assert [hop.action for hop in first.hops] == [look]
     assert _same(await replay(str(first.trace), picture)) == _same(first)
 
 
