@@ -147,7 +147,7 @@ def qwen(kind: str) -> Any:
     size = {"shortest_edge": (2 * patch) ** 2, "longest_edge": (8 * patch) ** 2}
     images = Qwen2VLImageProcessor(size=size, patch_size=patch)
     video = (Qwen3VLVideoProcessor if third else Qwen2VLVideoProcessor)()
-    classes = {
+    classes: dict[str, Any] = {
         "qwen2_vl": Qwen2VLProcessor,
         "qwen2_5_vl": Qwen2_5_VLProcessor,
         "qwen3_vl": Qwen3VLProcessor,

@@ -127,10 +127,15 @@ async def test_appended_hops_give_the_logits_of_one_full_pass(
     chat: Any, shelf: Any, family: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = chat(family)
+    process, additions = model.process, []
+
+    def noting(addition: Any) -> Any:
+        additions.append(addition)
+        return process(addition)
+
     for count in range(len(REPLIES) + 1):
-        additions: list[Any] = []
-        keep = model.process
-        monkeypatch.setattr(model, "process", lambda one: additions.append(one) or keep(one))  # noqa: B023
+        monkeypatch.setattr(model, "process", noting)
+        additions.clear()
         session = await replied(model, shelf, *REPLIES[:count])
         monkeypatch.undo()
         session.additions = [addition for addition in additions if addition.pictures]

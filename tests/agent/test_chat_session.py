@@ -135,7 +135,7 @@ async def test_a_template_that_rewrites_the_past_is_noticed_and_followed(
     model = ChatModel.from_folder(chat_folder("qwen2_vl"))
     model.processor.chat_template = THINKING
     thought = Acted(text="hm, two?</think>look", tokens=())
-    session = await model.open([ASKED, thought, LOOKED], shelf)
+    session: Any = await model.open([ASKED, thought, LOOKED], shelf)
     assert session.usage.afresh == 1
     assert (
         session._writer.context.ids
@@ -160,9 +160,10 @@ async def test_thoughts_are_no_answer(chat_folder: Any, shelf: Any, monkeypatch:
 
 async def test_an_answer_can_be_held_to_a_schema(chat: Any, shelf: Any) -> None:
     asked = ASKED.model_copy(update={"answer_schema": '{"type": "boolean"}'})
-    session = await chat("qwen2_vl").open([asked], shelf)
+    session: Any = await chat("qwen2_vl").open([asked], shelf)
+    structured: object = session
+    assert isinstance(structured, Structured)
     assert '{"type": "boolean"}' in session._conversation.prompt
-    assert isinstance(session, Structured)
     turn = await session.fill({"type": "boolean"}, 20)
     assert turn.text in ("true", "false")
     assert turn.actions == (Answer(text=turn.text),)
