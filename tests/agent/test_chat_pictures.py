@@ -13,11 +13,16 @@ from foveal.agent.chat_pictures import picture
         (32, 32, (32, 32)),
         (1, 1, (32, 32)),
         (100, 3, (100, 32)),
-        (5000, 40, (5000, 50)),
-        (9, 4001, (41, 4001)),
+        (2000, 10, (2000, 32)),
+        (2048, 2048, (2048, 2048)),
+        (4000, 3000, (2048, 1536)),
+        (9, 4001, (32, 2048)),
+        (100_000, 1, (2048, 32)),
     ],
 )
-def test_small_and_narrow_ones_are_enlarged(width: int, height: int, size: tuple[int, int]) -> None:
+def test_large_ones_are_scaled_down_and_small_or_narrow_ones_enlarged(
+    width: int, height: int, size: tuple[int, int]
+) -> None:
     assert picture(np.zeros((height, width, 3), np.uint8)).size == size
 
 
