@@ -25,7 +25,7 @@ AT_ONCE = 1000
 """Requests that one actor lets in; its callers' limits are far lower."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Name:
     """What a shared actor is called: drivers that agree on all of it mean the same one."""
 
@@ -45,7 +45,7 @@ def names() -> list[Name]:
 
     listed = ray.util.list_named_actors(all_namespaces=True)
     found = [_name(one["name"]) for one in listed if one["namespace"] == NAMESPACE]
-    return sorted(filter(None, found), key=lambda name: (name.profile, name.specialist, name.index))
+    return sorted(filter(None, found))
 
 
 def _name(text: str) -> Name | None:

@@ -25,8 +25,6 @@ from foveal.tools.ray_images import BORROWED, IMAGES, Borrowed, RayImages, Store
 from foveal.tools.ray_pool import RayPool
 from foveal.tools.store import ImageStore
 
-__all__ = ["Pool", "RayDispatcher"]
-
 
 class RayDispatcher:
     """Runs specialists on a Ray cluster, or on a Ray started here when there is no address."""

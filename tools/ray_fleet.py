@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +10,9 @@ from itertools import groupby
 from typing import Any
 
 from foveal.agent.errors import FovealError, SetupError
+from foveal.agent.pools import Pool
 from foveal.tools import ray_cluster
+from foveal.tools.catalogue import Crew
 from foveal.tools.gauges import Stats, total
 from foveal.tools.ray_actors import Actors, Name, declared, handle, names, stats
 from foveal.tools.ray_errors import ours
@@ -105,14 +107,14 @@ def _declared(made: list[tuple[Actors, Replica]], actors: Actors) -> int:
 
 def _raise_if_failed(name: str, future: "Future[FovealError | None]") -> None:
     error = future.exception()
-    if error is not None:
-        raise ours(name, error) from error
-    refusal = future.result()
-    if refusal is not None:
+    refusal = future.result() if error is None else ours(name, error)
+    if isinstance(refusal, SetupError):
         raise refusal
+    if refusal is not None:
+        raise SetupError(str(refusal), "see Ray's logs on the node, and start it again") from error
 
 
-def _no_room(waiting: Any) -> bool:
+def _no_room(waiting: Iterable[tuple[Actors, Replica]]) -> bool:
     """Whether none of those that wait has been placed, nor could be now."""
     left = ray_cluster.free()
     return all(
@@ -141,8 +143,8 @@ def standing() -> list[Standing]:
 def _standing(
     key: tuple[str, str, str],
     members: Sequence[Name],
-    records: dict[Name, Any],
-    asked: "dict[Name, Future[Stats]]",
+    records: Mapping[Name, Mapping[str, Any]],
+    asked: "Mapping[Name, Future[Stats]]",
 ) -> Standing:
     heard = {
         name: asked[name].result()
@@ -159,7 +161,7 @@ def _standing(
     )
 
 
-def _state(record: Any, heard: bool) -> str:
+def _state(record: Mapping[str, Any], heard: bool) -> str:
     state = str(record.get("State", "UNKNOWN"))
     return "SILENT" if state == "ALIVE" and not heard else state
 
@@ -178,10 +180,10 @@ def take_down(profile: str | None) -> list[Name]:
     return ended
 
 
-def fleet_of(wanted: Sequence[str], crew: Any, pools: Any, shared: tuple[str, str]) -> list[Actors]:
-    """Detached actors for these specialists."""
-    from foveal.agent.pools import Pool
-
+def fleet_of(
+    wanted: Sequence[str], crew: Crew, pools: Mapping[str, Pool], shared: tuple[str, str]
+) -> list[Actors]:
+    """Detached actors for these specialists. Raises SetupError for one that the crew lacks."""
     missing = [name for name in wanted if name not in crew]
     if missing:
         raise SetupError(f"the profile has no {missing[0]}", f"it has: {', '.join(sorted(crew))}")

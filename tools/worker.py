@@ -124,7 +124,7 @@ class Worker:
 
     def _caches(self) -> list[ByteLRU[object]]:
         """Specialists keep what they remember in attributes; none has to report it."""
-        own = vars(self._batches.specialist) if self._batches else {}
+        own = getattr(self._batches.specialist, "__dict__", {}) if self._batches else {}
         return [value for value in own.values() if isinstance(value, ByteLRU)]
 
     def _enter(self, ticket: str, entry: _Entry) -> bool:

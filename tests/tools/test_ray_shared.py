@@ -107,6 +107,15 @@ async def test_two_in_one_process_share_too_and_the_maker_may_leave_first(drive:
     assert names() == []
 
 
+async def test_pools_of_one_profile_with_different_weights_are_two(drive: Drive) -> None:
+    for digest in ("d2", "d1"):
+        await process(drive(("team/a", digest), replicas=2))
+    assert [(pool.digest, pool.states) for pool in standing()] == [
+        ("d1", {"ALIVE": 2}),
+        ("d2", {"ALIVE": 2}),
+    ]
+
+
 async def test_who_declares_more_adds_what_is_missing(drive: Drive) -> None:
     await process(drive())
     larger = drive(replicas=3)
@@ -165,6 +174,12 @@ async def test_what_was_raised_is_taken_back_when_something_cannot_be(
         await asyncio.to_thread(raise_pools, both, print)
     while names():
         await asyncio.sleep(0.05)
+
+
+async def test_one_that_leaves_while_it_is_loaded_is_for_the_user(drive: Drive) -> None:
+    crew: Any = {"detector": partial(sys.exit, 3)}
+    with pytest.raises(SetupError, match=r"detector failed: SystemExit: 3; see Ray's logs"):
+        await asyncio.to_thread(raise_pools, fleet(crew, "detector"), print)
 
 
 async def test_replicas_without_room_are_named_and_not_waited_for(
