@@ -45,10 +45,10 @@ class Context:
 
     def append(self, processed: Mapping[str, Any]) -> Any:
         """Compute what a processor made of a piece of the conversation; logits (vocabulary,) after its end."""
+        ids = processed["input_ids"][0].tolist()
         inputs = self._network.inputs(processed)
         inputs.pop("attention_mask", None)  # nothing is padded
         inputs.pop("mm_token_type_ids", None)  # what they say is in the positions
-        ids = inputs["input_ids"][0].tolist()
         grids = inputs.get("image_grid_thw")
         logits = self._computed(
             inputs, self._positions(ids, [] if grids is None else grids.tolist())

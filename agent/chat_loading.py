@@ -50,7 +50,20 @@ def _processor(folder: Path) -> Any:
     if not (getattr(made, "chat_template", None) or tokenizer.chat_template):
         cure = "use an instruction-tuned checkpoint, which brings its template"
         raise SetupError(f"{folder} has no chat template", cure)
+    if not _shows(made):
+        raise SetupError(f"the chat template of {folder} has no place for pictures", _CHAT)
     return made
+
+
+def _shows(processor: Any) -> bool:
+    """Whether a picture in a question leaves a mark in the prompt."""
+    told = [{"type": "text", "text": "?"}]
+    shown = [{"type": "image"}, *told]
+    prompts = {
+        processor.apply_chat_template([{"role": "user", "content": content}], tokenize=False)
+        for content in (told, shown)
+    }
+    return len(prompts) == 2
 
 
 def _network(folder: Path, device: str) -> Any:

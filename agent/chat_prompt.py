@@ -82,7 +82,7 @@ class Conversation:
 
         try:
             return self._render(messages)
-        except TemplateError:
+        except (TemplateError, TypeError):  # some add words to what they take for words
             return None
 
     def _content(self, parts: Sequence[Part]) -> list[Message]:

@@ -11,6 +11,7 @@ import shutil
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 QUIET = {
@@ -176,6 +177,18 @@ def server() -> Iterator[Any]:
     made = runpy.run_path(str(Path(__file__).parent / "loopback.py"))["Loopback"]()
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def wild() -> SimpleNamespace:
+    """What models write that nobody asked for: `tests/wild.py`."""
+    return SimpleNamespace(**runpy.run_path(str(Path(__file__).parent / "wild.py")))
+
+
+@pytest.fixture(scope="session")
+def pieces() -> Any:
+    """A tokenizer of word pieces with a byte fallback, as SentencePiece makes them."""
+    return runpy.run_path(str(Path(__file__).parent / "families.py"))["pieces"]()
 
 
 TINY_SAM: dict[str, Any] = {

@@ -64,6 +64,20 @@ def test_a_missing_file_is_a_setup_error(copied: Path, name: str, reason: str) -
         load(copied)
 
 
+@pytest.mark.parametrize(
+    ("template", "reason"),
+    [
+        ("{{ messages[0]['content'][-1]['text'] }}", "has no place for pictures"),
+        ("{{ messages[0]['content'] + '!' }}", "cannot be loaded as a vision chat model: can only"),
+        ("{% if %}", "cannot be loaded as a vision chat model"),
+    ],
+)
+def test_a_template_for_words_alone(copied: Path, template: str, reason: str) -> None:
+    (copied / "chat_template.jinja").write_text(template, encoding="utf-8")
+    with pytest.raises(SetupError, match=reason):
+        load(copied)
+
+
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors", "tokenizer.json"])
 def test_a_damaged_file_is_a_setup_error(copied: Path, name: str) -> None:
     (copied / name).write_bytes((copied / name).read_bytes()[:60])

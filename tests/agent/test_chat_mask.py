@@ -79,6 +79,23 @@ def test_what_is_well_formed_may_be_written(masks: Masks, text: str) -> None:
     parse(text, FRAMES["thousand"].target)
 
 
+@pytest.mark.parametrize("text", WELL_FORMED)
+def test_it_may_be_written_in_word_pieces_as_well(pieces: Any, text: str) -> None:
+    masks = Masks(pieces, [pieces.eos_token_id])
+    mask = masks.turn(PERCEPTIONS, (1, 2), 1000)
+    assert written(masks, mask, text) == len(text.encode())
+    assert mask.allowed()[pieces.eos_token_id]
+
+
+def test_what_is_written_is_what_the_tokenizer_reads(
+    pieces: Any, masks: Masks, tokenizer: Any
+) -> None:
+    for made, own in ((Masks(pieces, [pieces.eos_token_id]), pieces), (masks, tokenizer)):
+        for text in WELL_FORMED:
+            tokens = own.encode(text, add_special_tokens=False)
+            assert b"".join(map(made.bytes_of, tokens)).decode().strip() == text
+
+
 MALFORMED = [
     ("<|look_start|>", "<|look_end|>"),
     ("<|look_start|>[1, 2, 3", "]"),
