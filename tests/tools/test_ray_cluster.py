@@ -79,6 +79,27 @@ async def test_replicas_without_room_start_when_a_node_joins(
 
 
 @pytest.mark.ray
+async def test_two_replicas_share_a_gpu_and_a_third_waits_for_another(
+    open_pool: Open, store: ImageStore, two_raylets: Any
+) -> None:
+    """The node says that it has one; nobody looks."""
+    node = two_raylets.add_node(num_cpus=2, num_gpus=1, object_store_memory=80 * 2**20)
+    try:
+        dispatcher = open_pool(num_gpus=0.5, replicas=3)
+        image = store.put(np.ones((4, 4, 3), np.uint8))
+        await dispatcher.dispatch(Detect(phrase="x"), image)
+        replicas = dispatcher.pool("detector").router.replicas
+        while sum(replica.state == "open" for replica in replicas) < 2:
+            await asyncio.sleep(0.02)
+        assert sorted(replica.state for replica in replicas) == ["joining", "open", "open"]
+        placed = zip(replicas, replicas_at(dispatcher), strict=True)
+        assert {at for replica, at in placed if replica.state == "open"} == {node.node_id}
+    finally:
+        await dispatcher.close()
+        two_raylets.remove_node(node, False)
+
+
+@pytest.mark.ray
 @pytest.mark.slow
 async def test_a_node_that_leaves_in_the_middle_costs_no_answer(
     open_pool: Open, store: ImageStore, two_raylets: Any, third: Any
