@@ -185,12 +185,6 @@ def wild() -> SimpleNamespace:
     return SimpleNamespace(**runpy.run_path(str(Path(__file__).parent / "wild.py")))
 
 
-@pytest.fixture(scope="session")
-def pieces() -> Any:
-    """A tokenizer of word pieces with a byte fallback, as SentencePiece makes them."""
-    return runpy.run_path(str(Path(__file__).parent / "families.py"))["pieces"]()
-
-
 TINY_SAM: dict[str, Any] = {
     "model_type": "sam_vision_model", "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
     "mlp_dim": 32, "global_attn_indexes": [1], "window_size": 14, "image_size": 1024, "patch_size": 16,

@@ -89,39 +89,6 @@ def tokenizer(special: tuple[str, ...], end: str, **named: str) -> Any:
     )
 
 
-def pieces() -> Any:
-    """The other kind of tokenizer, as of Llama 2: words begin with "▁", and bytes stand for what it never met."""
-    import json
-
-    from tokenizers import Tokenizer, decoders, models, normalizers, trainers
-    from transformers import PreTrainedTokenizerFast
-
-    bytes_of = [f"<0x{number:02X}>" for number in range(256)]
-    made = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>", fuse_unk=True))
-    made.normalizer = normalizers.Sequence(
-        [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
-    )
-    special = ["<unk>", "<s>", "</s>", *bytes_of]
-    trainer = trainers.BpeTrainer(
-        vocab_size=400, special_tokens=special, show_progress=False, max_token_length=6
-    )
-    made.train_from_iterator(LINES * 4, trainer)
-    made.decoder = decoders.Sequence(
-        [
-            decoders.Replace("▁", " "),
-            decoders.ByteFallback(),
-            decoders.Fuse(),
-            decoders.Strip(" ", 1, 0),
-        ]
-    )
-    described = json.loads(made.to_str())
-    described["added_tokens"] = [
-        token for token in described["added_tokens"] if token["content"] not in bytes_of
-    ]
-    made = Tokenizer.from_str(json.dumps(described))
-    return PreTrainedTokenizerFast(tokenizer_object=made, eos_token="</s>", unk_token="<unk>")
-
-
 def text(made: Any, kind: str, **more: Any) -> dict[str, Any]:
     """A text model of three layers."""
     return {
