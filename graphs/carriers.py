@@ -29,10 +29,12 @@ def carrier(
 
 def crew(profile: Profile, pools: Mapping[str, Pool]) -> Crew:
     """The profile's specialists; those whose pool reserves a GPU compute on the one that they are given."""
-    from foveal.tools.catalogue import crew_of
+    from foveal.tools.catalogue import crew_of, embedded
 
-    here = crew_of(profile.folder, profile.device, profile.drawn)
-    on_gpu = crew_of(profile.folder, "cuda", profile.drawn)
+    # Where the model is elsewhere, the folder need hold nothing but specialists.
+    listed = crew_of if profile.backend == "native" else embedded
+    here = listed(profile.folder, profile.device, profile.drawn)
+    on_gpu = listed(profile.folder, "cuda", profile.drawn)
     return {
         name: on_gpu[name] if name in pools and pools[name].num_gpus else factory
         for name, factory in here.items()

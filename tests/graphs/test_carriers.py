@@ -33,6 +33,13 @@ def test_those_that_reserve_a_gpu_compute_on_it(profile: Profile) -> None:
     assert devices(crew(profile, {})) == here
 
 
+def test_a_model_from_elsewhere_needs_a_folder_of_specialists_alone(profile: Profile) -> None:
+    (profile.folder / "config.json").unlink()
+    for backend, model in (("chat", str(profile.folder)), ("openai", "")):
+        elsewhere = profile.model_copy(update={"backend": backend, "model": model})
+        assert set(crew(elsewhere, {})) == {"detector", "segmenter", "depth", "reader"}
+
+
 def test_the_carrier_follows_what_was_asked_for(profile: Profile) -> None:
     store, pools = ImageStore(), {"encoder": Pool(replicas=2)}
     assert isinstance(carrier(profile, store, None, pools), InlineDispatcher)
