@@ -289,7 +289,7 @@ def prefer(network: Any, tokens: dict[int, float]) -> None:
     """Give tokens about these logits wherever they may stand, by what all states of the network have in common."""
     import torch
 
-    embed, words = network.get_input_embeddings(), network.model.language_model
+    embed, words = network.get_input_embeddings(), network.get_decoder()
     with torch.no_grad():
         embed.weight += 8 * torch.nn.functional.normalize(torch.randn(64), dim=0)
         states = words(inputs_embeds=embed.weight[None]).last_hidden_state[0]

@@ -75,6 +75,18 @@ def test_a_crop_costs_visual_tokens(ask: Any, chat_folder: Any) -> None:
     assert looked["prefilled"] < 2 * answered["prefilled"] + 1500
 
 
+@pytest.mark.parametrize(
+    "family", ["qwen2_5_vl", "qwen3_vl", "internvl", "llava_onevision", "smolvlm"]
+)
+def test_each_family_looks_again_in_its_own_pixels(ask: Any, chat_folder: Any, family: str) -> None:
+    told = ask(chat_folder(family, eager=True), "--tools", "look", "--max-hops", "2")
+    assert [hop["action"]["kind"] for hop in told["hops"]] == ["look", "look"]
+    assert told["hops"][0]["action"]["target"]["kind"] == "area"
+    assert told["answer"]
+    assert told["usage"]["afresh"] == 0
+    assert told["notes"] == []
+
+
 def test_a_model_without_an_adapter_and_one_from_a_file(
     ask: Any, chat_folder: Any, tmp_path: Path, photo: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
