@@ -3,9 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from foveal.agent.openai_given import count, given, number, several, words
 from foveal.agent.openai_history import Message, Part, Result, Said, System, User
 from foveal.agent.openai_pictures import Shown
-from foveal.agent.openai_reply import Counts, Reply, given
+from foveal.agent.openai_reply import Counts, Reply
 from foveal.agent.openai_request import Offer
 
 Json = dict[str, Any]
@@ -40,7 +41,7 @@ class ChatCompletions:
             return
         async for chunk in answer:
             _count(given(chunk, "usage"), reply)
-            for choice in given(chunk, "choices") or ():
+            for choice in several(chunk, "choices"):
                 _choice(given(choice, "delta"), choice, reply, hear)
 
 
@@ -82,7 +83,7 @@ def _part(part: Part, offer: Offer) -> Json:
 
 
 def _whole(answer: Any, reply: Reply, hear: Callable[[str], None]) -> None:
-    for choice in (given(answer, "choices") or ())[:1]:
+    for choice in several(answer, "choices")[:1]:
         _count(given(answer, "usage"), reply)
         _choice(given(choice, "message"), choice, reply, hear)
         reply.finish = reply.finish or "stop"
@@ -90,19 +91,20 @@ def _whole(answer: Any, reply: Reply, hear: Callable[[str], None]) -> None:
 
 def _choice(said: Any, choice: Any, reply: Reply, hear: Callable[[str], None]) -> None:
     """A choice of a chunk, whose `said` is a delta, or of a completion, whose `said` is the message."""
-    reply.thought |= bool(given(said, "reasoning_content") or given(said, "reasoning"))
-    reply.say(given(said, "content") or given(said, "refusal") or "", hear)
-    for call in given(said, "tool_calls") or ():
+    reply.thought |= bool(words(said, "reasoning_content") or words(said, "reasoning"))
+    reply.say(words(said, "content") or words(said, "refusal"), hear)
+    for call in several(said, "tool_calls"):
         _call(call, given(call, "function"), reply)
-    tokens = given(given(choice, "logprobs"), "content") or ()
-    reply.sure(given(token, "logprob") for token in tokens)
-    reply.finish = given(choice, "finish_reason") or reply.finish
+    reply.sure(number(token, "logprob") for token in several(given(choice, "logprobs"), "content"))
+    reply.finish = words(choice, "finish_reason") or reply.finish
 
 
 def _call(call: Any, function: Any, reply: Reply) -> None:
-    index = call.index if hasattr(call, "index") else len(reply.calls)
-    name, arguments = given(function, "name"), given(function, "arguments")
-    made = reply.call(index, name or "", arguments or "", given(call, "id") or "")
+    # A message's calls are not numbered, a chunk's should be.
+    index = count(call, "index") if hasattr(call, "index") else len(reply.calls)
+    made = reply.call(
+        index, words(function, "name"), words(function, "arguments"), words(call, "id")
+    )
     made.extra |= given(call, "model_extra") or {}
 
 
@@ -111,9 +113,9 @@ def _count(usage: Any, reply: Reply) -> None:
         return
     prompt = given(usage, "prompt_tokens_details")
     reply.counts = Counts(
-        prompt=given(usage, "prompt_tokens") or 0,
-        cached=given(prompt, "cached_tokens") or 0,
-        written=given(usage, "completion_tokens") or 0,
-        pictures=given(prompt, "image_tokens") or 0,
+        prompt=count(usage, "prompt_tokens"),
+        cached=count(prompt, "cached_tokens"),
+        written=count(usage, "completion_tokens"),
+        pictures=count(prompt, "image_tokens"),
     )
-    reply.thought |= bool(given(given(usage, "completion_tokens_details"), "reasoning_tokens"))
+    reply.thought |= count(given(usage, "completion_tokens_details"), "reasoning_tokens") > 0

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from openai import APIConnectionError, APIError, APIStatusError, APITimeoutError, AsyncOpenAI
 
 from foveal.agent.errors import InputError, SetupError
+from foveal.agent.openai_given import several, words
 from foveal.agent.openai_history import Message
 from foveal.agent.openai_patience import Patience
 from foveal.agent.openai_reply import Reply
@@ -87,7 +88,7 @@ class Exchange:
     async def models(self) -> list[str]:
         """The names of the models that the server has."""
         page = await self._sent(self._client.models.list)
-        return [model.id for model in getattr(page, "data", None) or ()]
+        return [words(model, "id") for model in several(page, "data")]
 
     async def _received(self, body: Json, hear: Once) -> Reply:
         answer = await self._sent(lambda: self._wire.send(self._client, body))

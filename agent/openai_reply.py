@@ -96,7 +96,7 @@ class Reply:
     @property
     def confidence(self) -> float | None:
         """Probability of the least certain token; None when the server gives none."""
-        return None if self._least is None else min(1.0, math.exp(self._least))
+        return None if self._least is None else math.exp(min(0.0, self._least))
 
     @property
     def spent(self) -> Counts:
@@ -115,11 +115,6 @@ class Reply:
         return self.text.rpartition("</think>")[2].strip()
 
 
-def given(holder: Any, name: str) -> Any:
-    """A field of what a server sent, None when it is missing: clients check nothing."""
-    return getattr(holder, name, None)
-
-
 def _another(known: Call, name: str, id: str) -> bool:
     if id and known.id:
         return id != known.id
@@ -129,7 +124,7 @@ def _another(known: Call, name: str, id: str) -> bool:
 def _complete(arguments: str) -> bool:
     try:
         json.loads(arguments)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
 
@@ -151,5 +146,5 @@ def _inline(text: str) -> Call:
     try:
         held = json.loads(text)
         return Call(str(held["name"]), json.dumps(held.get("arguments", {})))
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, RecursionError):
         return Call("tool_call", text)

@@ -3,9 +3,12 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from pydantic_core import to_jsonable_python
+
+from foveal.agent.openai_given import count, given, number, several, words
 from foveal.agent.openai_history import Message, Part, Result, Said, System, User
 from foveal.agent.openai_pictures import Shown
-from foveal.agent.openai_reply import Counts, Reply, given
+from foveal.agent.openai_reply import Counts, Reply
 from foveal.agent.openai_request import Offer
 
 Json = dict[str, Any]
@@ -79,14 +82,14 @@ def _part(part: Part) -> Json:
 
 
 def _event(event: Any, reply: Reply, hear: Callable[[str], None]) -> None:
-    kind = str(given(event, "type"))
+    kind = words(event, "type")
     if kind in ("response.output_text.delta", "response.refusal.delta"):
-        reply.say(given(event, "delta") or "", hear)
-        reply.sure(given(token, "logprob") for token in given(event, "logprobs") or ())
+        reply.say(words(event, "delta"), hear)
+        reply.sure(number(token, "logprob") for token in several(event, "logprobs"))
     elif kind == "response.output_item.done":
         _item(given(event, "item"), reply)
     elif kind == "error":
-        reply.broken = str(given(event, "message") or kind)
+        reply.broken = words(event, "message") or kind
     elif kind in ENDS:
         _end(given(event, "response"), kind, reply)
     elif kind.startswith("response.reasoning"):
@@ -94,36 +97,37 @@ def _event(event: Any, reply: Reply, hear: Callable[[str], None]) -> None:
 
 
 def _item(item: Any, reply: Reply) -> None:
-    kind = given(item, "type")
+    kind = words(item, "type")
     if kind == "function_call":
-        name, arguments = given(item, "name"), given(item, "arguments")
-        reply.call(len(reply.calls), name or "", arguments or "", given(item, "call_id") or "")
+        name, arguments = words(item, "name"), words(item, "arguments")
+        reply.call(len(reply.calls), name, arguments, words(item, "call_id"))
     elif kind == "reasoning":
         reply.thought = True
-        if given(item, "encrypted_content"):  # else the server has nothing to unseal
-            reply.thoughts.append(item.model_dump(exclude_none=True, exclude={"status"}))
+        if words(item, "encrypted_content"):  # else the server has nothing to unseal
+            sealed = to_jsonable_python(item, exclude_none=True)
+            reply.thoughts.append({key: sealed[key] for key in sealed if key != "status"})
 
 
 def _whole(answer: Any, reply: Reply, hear: Callable[[str], None]) -> None:
-    for item in given(answer, "output") or ():
-        for part in (given(item, "type") == "message" and given(item, "content")) or ():
-            reply.say(given(part, "text") or given(part, "refusal") or "", hear)
-            reply.sure(given(token, "logprob") for token in given(part, "logprobs") or ())
+    for item in several(answer, "output"):
+        for part in several(item, "content") if words(item, "type") == "message" else ():
+            reply.say(words(part, "text") or words(part, "refusal"), hear)
+            reply.sure(number(token, "logprob") for token in several(part, "logprobs"))
         _item(item, reply)
-    if given(answer, "status"):
-        _end(answer, f"response.{answer.status}", reply)
+    if words(answer, "status"):
+        _end(answer, f"response.{words(answer, 'status')}", reply)
 
 
 def _end(response: Any, kind: str, reply: Reply) -> None:
     reply.finish = ENDS.get(kind, "")
     if not reply.finish:
-        reply.broken = str(given(given(response, "error"), "message") or kind)
+        reply.broken = words(given(response, "error"), "message") or kind
     usage = given(response, "usage")
     if usage is None:
         return
     reply.counts = Counts(
-        prompt=given(usage, "input_tokens") or 0,
-        cached=given(given(usage, "input_tokens_details"), "cached_tokens") or 0,
-        written=given(usage, "output_tokens") or 0,
+        prompt=count(usage, "input_tokens"),
+        cached=count(given(usage, "input_tokens_details"), "cached_tokens"),
+        written=count(usage, "output_tokens"),
     )
-    reply.thought |= bool(given(given(usage, "output_tokens_details"), "reasoning_tokens"))
+    reply.thought |= count(given(usage, "output_tokens_details"), "reasoning_tokens") > 0
