@@ -1,6 +1,6 @@
 """Any OpenAI-compatible server as a model of this project: vLLM, SGLang, Ollama, llama.cpp, a vendor."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from openai import APIStatusError, AsyncOpenAI
@@ -15,7 +15,7 @@ from foveal.agent.openai_chat import ChatCompletions
 from foveal.agent.openai_exchange import Exchange, Wire
 from foveal.agent.openai_history import Message
 from foveal.agent.openai_patience import Patience
-from foveal.agent.openai_request import ROOM, Manners, Offer, trimmed
+from foveal.agent.openai_request import ROOM, Manners, Offer, Want, trimmed
 from foveal.agent.openai_responses import Responses
 from foveal.agent.openai_session import OpenAISession
 from foveal.agent.openai_trouble import Server
@@ -99,26 +99,20 @@ class OpenAIModel:
         await self._client.close()
 
     def request(
-        self,
-        messages: list[Message],
-        kinds: Sequence[PerceptionKind],
-        free: bool,
-        limit: int,
-        fit: Mapping[str, Any] | None = None,
+        self, messages: list[Message], kinds: Sequence[PerceptionKind], want: Want
     ) -> dict[str, Any]:
         """The body of a request for one turn, as far as the server takes it.
 
-        `kinds` are the actions that the run allows, and `free` says whether they may be used in this turn; `fit`
-        is a JSON schema that the turn must fit.
+        `kinds` are the actions that the run allows, whether or not they may be used in this turn.
         """
         manners = self.manners
         omitted = frozenset(manners.omitted)
         offer = Offer(
             model=self.server.model,
             schemas=self._schemas(kinds) if manners.tools else (),
-            forced=not free,
-            limit=limit + (ROOM if manners.thinks else 0),
-            fit=None if "response_format" in omitted else fit,
+            forced=not want.free,
+            limit=want.limit + (ROOM if manners.thinks else 0),
+            fit=None if "response_format" in omitted else want.fit,
             image_ids=manners.image_ids and "uuid" not in omitted,
             omitted=omitted,
         )

@@ -22,6 +22,18 @@ _NO = re.compile(r"unsupported|not support|requires|unknown|unexpected|unrecogni
 
 
 @dataclass(frozen=True)
+class Want:
+    """What a turn is to be."""
+
+    free: bool
+    """Whether the model may look again in it."""
+    limit: int
+    """Tokens that it may say."""
+    fit: Mapping[str, Any] | None = None
+    """A JSON schema that it must fit."""
+
+
+@dataclass(frozen=True)
 class Offer:
     """What one turn is asked with, beside the conversation."""
 

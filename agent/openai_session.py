@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from foveal.agent.openai_exchange import Once
 from foveal.agent.openai_history import Message, Style, call_id, conversation
 from foveal.agent.openai_pictures import PATCH, Shown, shown, shown_size
 from foveal.agent.openai_reply import Reply, with_inline_calls
+from foveal.agent.openai_request import Want
 from foveal.agent.transcript import Acted, Asked, Injected, Noted, Observed, found_objects
 
 if TYPE_CHECKING:
@@ -26,18 +26,6 @@ if TYPE_CHECKING:
 
 LONGEST = 500
 """Characters of a call that cannot be read which are kept."""
-
-
-@dataclass(frozen=True)
-class Want:
-    """What a turn is to be."""
-
-    free: bool
-    """Whether the model may look again in it."""
-    limit: int
-    """Tokens that it may say."""
-    fit: Mapping[str, Any] | None = None
-    """A JSON schema that it must fit."""
 
 
 class OpenAISession:
@@ -130,7 +118,7 @@ class OpenAISession:
         model = self._model
         while True:
             messages = await asyncio.to_thread(self._messages)
-            body = model.request(messages, self._asked.tools, want.free, want.limit, want.fit)
+            body = model.request(messages, self._asked.tools, want)
             try:
                 reply = await model.exchange.turn(body, hear)
             except APIStatusError as error:

@@ -12,6 +12,7 @@ from openai.types.responses import Response, ResponseStreamEvent
 
 from foveal.agent.errors import ActionError, InputError, SetupError
 from foveal.agent.openai_model import OpenAIModel
+from foveal.agent.openai_request import Want
 from foveal.agent.transcript import Acted, Asked, Noted
 
 ASKED = Asked(
@@ -135,7 +136,7 @@ async def conversation(api: Any, answer: Canned, shelf: Any) -> None:
             assert turn.confidence is None or 0 <= turn.confidence <= 1
             assert Acted.model_validate_json(turn.model_dump_json()) == turn
     assert min(vars(session.usage).values()) >= 0
-    json.dumps(model.request(session._messages(), ASKED.tools, True, 50))
+    json.dumps(model.request(session._messages(), ASKED.tools, Want(True, 50)))
 
 
 DONE = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
