@@ -22,6 +22,8 @@ from foveal.agent.transcript import Acted, Asked, Injected, Noted, Observed
 
 BELOW = "see the picture below"
 """Said in a result whose picture follows."""
+URGE = "Answer in words now, from what you have seen: looking again is over."
+"""Said to a model that asks to look when it cannot any more."""
 WITHHELD = "There is no result."
 """Said for a call whose result the transcript does not hold: servers want one for each."""
 
@@ -118,6 +120,13 @@ def _said(acted: Acted, turn: int, style: Style) -> Said:
         for number, action in enumerate(actions)
     ]
     return Said(text, tuple(calls))
+
+
+def urged(messages: Sequence[Message]) -> list[Message]:
+    """The conversation with one sentence more at its end, for a model that goes on looking when it must answer."""
+    *before, last = messages
+    parts = last.parts if isinstance(last, User) else ()
+    return [*(before if parts else messages), User((*parts, URGE))]
 
 
 def call_id(turn: int, number: int) -> str:

@@ -15,7 +15,7 @@ from foveal.agent.grammar import parse, render
 from foveal.agent.model import Sight, Usage
 from foveal.agent.observations import View
 from foveal.agent.openai_exchange import Once
-from foveal.agent.openai_history import Message, Style, call_id, conversation
+from foveal.agent.openai_history import Message, Style, call_id, conversation, urged
 from foveal.agent.openai_pictures import PATCH, Shown, shown, shown_size
 from foveal.agent.openai_reply import Reply, with_inline_calls
 from foveal.agent.openai_request import Want
@@ -103,7 +103,8 @@ class OpenAISession:
         self._replies.clear()
 
     async def _asked_for(self, want: Want, hear: Once) -> Reply:
-        """A turn that heeds whether the model is free to look again, and that has more than thoughts in it."""
+        """A turn that heeds whether the model is free to look again, and has more than thoughts in it, if need be
+        after asking again."""
         reply = await self._reply(want, hear)
         if reply.calls and not want.free and self._model.manners.disobeyed():
             hear.again()
@@ -112,13 +113,24 @@ class OpenAISession:
         if cut and self._model.manners.thought():
             hear.again()
             reply = await self._reply(want, hear)
+        if not want.free and self._looks(with_inline_calls(reply)):
+            hear.again()
+            reply = await self._reply(want, hear, urge=True)
         return with_inline_calls(reply)
 
-    async def _reply(self, want: Want, hear: Once) -> Reply:
+    def _looks(self, reply: Reply) -> bool:
+        """Whether the model asks to look again, however badly."""
+        try:
+            return bool(reply.calls) or self._parsed(reply)[0].kind != "answer"
+        except ActionError:
+            return True
+
+    async def _reply(self, want: Want, hear: Once, urge: bool = False) -> Reply:
         model = self._model
         while True:
             messages = await asyncio.to_thread(self._messages)
-            body = model.request(messages, self._asked.tools, want)
+            sent = urged(messages) if urge else messages
+            body = model.request(sent, self._asked.tools, want)
             try:
                 reply = await model.exchange.turn(body, hear)
             except APIStatusError as error:
@@ -162,12 +174,15 @@ class OpenAISession:
             action_of(call.name, call.arguments, frame.convention, frame.shown, found)
             for call in reply.calls
         )
-        actions = called or parse(reply.spoken, frame.target)
+        actions = called or self._parsed(reply)
         for action in actions:
             if action.kind != "answer" and action.kind not in tools:
                 allowed = ", ".join(tools) or "none, answer now"
                 raise ActionError(f"{action.kind} is not allowed here; allowed: {allowed}")
         return actions
+
+    def _parsed(self, reply: Reply) -> tuple[Action, ...]:
+        return parse(reply.spoken, self._frame.target)
 
     def _spelled(self, actions: Sequence[Action]) -> str:
         return "".join(render(action, self._frame.spelled) for action in actions)

@@ -359,13 +359,41 @@ async def test_a_server_that_does_not_heed_tool_choice_is_asked_without_tools(
     assert (await other.act(TOOLS, 50)).actions == (Detect(phrase="red cube"),)
 
 
-async def test_a_model_that_calls_whatever_is_said_to_it(
+@pytest.mark.parametrize("way", ["chat", "responses", "text", "inline"])
+async def test_a_model_that_goes_on_looking_is_urged_to_answer(
+    server: Any, remote: Remote, shelf: Any, way: str
+) -> None:
+    looks = server.turn("", [DETECT])
+    if way == "text":
+        looks = server.turn("<|look_start|>[1, 1, 500, 500]<|look_end|>")
+    elif way == "inline":
+        looks = server.turn('<tool_call>{"name": "read", "arguments": {}}</tool_call>')
+    server.script = lambda body: (
+        server.turn("2") if "looking again is over" in json.dumps(body) else looks
+    )
+    model = remote(api="responses" if way == "responses" else "chat", tool_calls=way != "text")
+    session = await model.open([ASKED, Acted(text="x"), Noted(text="Now answer.")], shelf)
+    assert (await session.act((), 50)).actions == (Answer(text="2"),)
+    before, last = server.bodies[0], server.bodies[-1]
+    (*said, end), (*again, urged) = (
+        each.get("messages") or each["input"] for each in (before, last)
+    )
+    assert said == again
+    assert urged["content"][:-1] == end["content"], "the sentence stands at the very end"
+    asked = len(server.bodies)
+    await session.observe([Noted(text="Go on.")])
+    await session.act((), 50)
+    assert "looking again is over" not in json.dumps(server.bodies[asked]), "it is not kept"
+
+
+async def test_a_model_that_looks_whatever_is_said_to_it(
     server: Any, remote: Remote, shelf: Any
 ) -> None:
     server.answers(server.turn("", [DETECT]))
     session = await remote().open([ASKED], shelf)
     with pytest.raises(ActionError, match="detect is not allowed here; allowed: none, answer now"):
         await session.act((), 50)
+    assert len(server.bodies) == 3, "without tools, then in plain words"
 
 
 @pytest.mark.parametrize(
