@@ -168,3 +168,38 @@ def test_a_key_that_is_refused_is_nowhere_to_be_seen(
     (written,) = folder.glob("*.jsonl")
     assert "verysecret" not in out + err + written.read_text(encoding="utf-8")
     assert server.asked[-1].headers["authorization"] == "Bearer sk-verysecret"
+
+
+def test_an_answer_that_is_sure_enough_needs_no_look(
+    server: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.answers(server.turn("2", logprobs=[-0.01]))
+    assert main([*WORDS, "--base-url", server.url, "--gate", "0.9", "--json"]) == 0
+    result = told(capsys)
+    assert (result["answer"], result["ended_by"], len(server.bodies)) == ("2", "gate", 1)
+    server.answers(server.turn("2"))
+    assert main([*WORDS, "--base-url", server.url, "--gate", "0.9", "--json"]) == 0
+    assert "does not say how sure it is" in " ".join(told(capsys)["notes"])
+
+
+def test_an_answer_that_fits_a_schema_and_what_it_rests_on(
+    server: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    schema = tmp_path / "count.json"
+    schema.write_text(
+        '{"type": "object", "properties": {"count": {"type": "integer"}}, "required": ["count"]}'
+    )
+
+    def script(body: Any) -> Any:
+        if "response_format" in body:
+            return server.turn('{"count": 2}' if "tools" in body else '{"count": 1}')
+        turn = server.turn("", [("detect", {"phrase": "red cube"})])
+        return turn if len(body["messages"]) == 2 else server.turn("two, I think")
+
+    server.script = script
+    options = ["--base-url", server.url, "--schema", str(schema), "--verify", "--json"]
+    assert main([*WORDS, *options]) == 0
+    result = told(capsys)
+    assert result["value"] == {"count": 2}
+    assert result["faithful"]["depends"] is True
+    assert result["usage"]["emitted"] == 7 * len(server.bodies)
