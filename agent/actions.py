@@ -93,6 +93,15 @@ class Reencode(_Frozen):
     encoder: Encoder
 
 
+def sound(text: str) -> str:
+    """The text, a question mark for each half of a surrogate pair: JSON can spell it, and nothing can write it."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+Text = Annotated[str, AfterValidator(sound)]
+"""Text that can be written to a file, a terminal or another process."""
+
+
 def _plain(phrase: str) -> str:
     if "<|" in phrase:
         raise ValueError("a phrase is plain words, without '<|'")
@@ -139,7 +148,7 @@ class Answer(_Frozen):
     """Say something to the user; ends the run."""
 
     kind: Literal["answer"] = "answer"
-    text: str
+    text: Text
 
 
 Action = Annotated[

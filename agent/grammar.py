@@ -29,6 +29,7 @@ from foveal.agent.actions import (
     Region,
     Segment,
     Target,
+    sound,
     targets_of,
 )
 from foveal.agent.errors import ActionError
@@ -141,8 +142,7 @@ def parse(text: str, place: Place | None = None) -> tuple[Action, ...]:
     extremes. Text around actions is dropped. Boxes in digits are read where `place` says what they point at.
     Raises ActionError naming the first thing that is malformed.
     """
-    text = text.encode("utf-8", "replace").decode("utf-8")  # half a surrogate pair is no text
-    pieces = [piece for piece in _SPLIT.split(text) if piece]
+    pieces = [piece for piece in _SPLIT.split(sound(text)) if piece]
     actions: list[Action] = []
     position = 0
     while position < len(pieces):

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from foveal.agent.actions import MAX_OBJECTS, Action, PerceptionKind
+from foveal.agent.actions import MAX_OBJECTS, Action, PerceptionKind, Text
 from foveal.agent.observations import Detected, Found, Observation
 
 
@@ -22,7 +22,7 @@ class Asked(_Frozen):
     """Content hash of the original image."""
     size: tuple[int, int]
     """Width and height of the original image in pixels."""
-    question: str
+    question: Text
     tools: tuple[PerceptionKind, ...] = ()
     """The perception actions that this run allows."""
     answer_schema: str = ""
@@ -34,7 +34,7 @@ class Acted(_Frozen):
 
     kind: Literal["acted"] = "acted"
     by: Literal["emitted"] = "emitted"
-    text: str
+    text: Text
     """The turn with its special tokens spelled out, without the end-of-turn token."""
     tokens: tuple[int, ...] = ()
     """The token ids, when the model has any: replayed exactly when a session is rebuilt."""
@@ -57,7 +57,7 @@ class Noted(_Frozen):
 
     kind: Literal["noted"] = "noted"
     by: Literal["injected"] = "injected"
-    text: str
+    text: Text
     error: bool = False
     """Whether it corrects the model; it is then told as a failure is."""
 

@@ -20,8 +20,9 @@ LOW = 0.5
 def concluded(state: State, context: Context) -> Result:
     """The run's result."""
     entries, hops = transcript(state), state.get("hops", [])
-    (answer, trouble), seconds = _answer(entries), context.elapsed()
-    confidence = last_turn(entries).confidence if answer else 0.0
+    turn, seconds = _spoken(entries, context), context.elapsed()
+    answer, trouble = _answer(turn)
+    confidence = turn.confidence if answer else 0.0
     doubt = _doubt(confidence, context) if answer else ()
     value, misfit = _value(answer, context)
     return Result(
@@ -86,9 +87,17 @@ def _afresh(turns: int) -> tuple[str, ...]:
     )
 
 
-def _answer(entries: list[Entry]) -> tuple[str, tuple[str, ...]]:
+def _spoken(entries: list[Entry], context: Context) -> Acted:
+    """The turn that answers: the last, or the one before a repair that came to nothing."""
+    last = last_turn(entries)
+    if context.schema is None or answer_of(last):
+        return last
+    said = [entry for entry in entries if isinstance(entry, Acted) and answer_of(entry)]
+    return said[-1] if said else last
+
+
+def _answer(turn: Acted) -> tuple[str, tuple[str, ...]]:
     """The answer's text and no trouble, or nothing and what the trouble was."""
-    turn = last_turn(entries)
     if not turn.actions:
         return "", ("no answer: the last turn could not be read",)
     if perceptions(turn):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from langgraph.runtime import Runtime
 
+from foveal.agent.actions import sound
 from foveal.agent.errors import ActionError
 from foveal.agent.model import Session, Structured
 from foveal.agent.structured import told
@@ -126,12 +127,12 @@ async def _said(
 
     def hear(text: str) -> None:
         said.append(text)
-        context.emit(Said(turn=turn, text=text))
+        context.emit(Said(turn=turn, text=sound(text)))
 
     try:
         acted, error = await prompt.act(live.session, hear), None
     except ActionError as malformed:
-        acted, error = Acted(text="".join(said)), str(malformed)
+        acted, error = Acted(text="".join(said)), sound(str(malformed))
     live.heard += 1
     if error is None and not (prompt.last or perceptions(acted) or answer_of(acted)):
         return acted.model_copy(update={"actions": ()}), EMPTY

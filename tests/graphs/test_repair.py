@@ -134,23 +134,29 @@ async def test_one_that_does_not_is_repaired_once(
 
 
 @pytest.mark.parametrize(
-    ("last", "why"),
+    ("last", "answer", "why"),
     [
-        (CUT, "the answer does not fit the schema: Invalid JSON: EOF"),
-        (NONE, "the answer does not fit the schema: count: Value error"),
-        ("", "no answer: the model's last turn was empty"),
-        (STRAY, "no answer: the last turn could not be read"),
-        (BLUE, "no answer: the model asked for another action in its last turn"),
+        (CUT, CUT, "Invalid JSON: EOF"),
+        (NONE, NONE, "count: Value error"),
+        ("", "two", "Invalid JSON: expected"),
+        (STRAY, "two", "Invalid JSON: expected"),
+        (BLUE, "two", "Invalid JSON: expected"),
     ],
 )
 async def test_what_does_not_fit_then_is_told_with_the_raw_text(
-    last: str, why: str, parts: Made, painter: Any, picture: Any
+    last: str, answer: str, why: str, parts: Made, painter: Any, picture: Any
 ) -> None:
     result = await run("?", picture, parts(RED, "two", last), schema=SCENE)
-    assert result.value is None
-    assert result.answer == (last if last in (CUT, NONE) else "")
-    assert result.notes[-1].startswith(why)
+    assert (result.value, result.answer, result.confidence) == (None, answer, 0.9)
+    assert result.notes[-1].startswith(f"the answer does not fit the schema: {why}")
     assert len(painter.calls) == 1
+
+
+async def test_without_any_answer_there_is_no_raw_text(parts: Made, picture: Any) -> None:
+    needed = parts(RED, STRAY, STRAY, budgets=Budgets(hops=1))
+    result = await run("?", picture, needed, schema=SCENE)
+    assert (result.value, result.answer, result.confidence) == (None, "", 0.0)
+    assert result.notes[-1] == "no answer: the last turn could not be read"
 
 
 async def test_a_last_turn_without_an_answer_is_repaired_too(parts: Made, picture: Any) -> None:

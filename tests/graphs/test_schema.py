@@ -90,6 +90,7 @@ def test_what_fits(source: Any, answer: str, value: Any) -> None:
         (COUNT, '{"count": "3"}', "count: '3' is not of type 'integer'"),
         (COUNT, '{"count": 3, "more": 1}', "'more' was unexpected"),
         (COUNT, '{"count": NaN}', "it is no JSON"),
+        ({"type": "object"}, '{"a": "\\ud83d"}', "it is no JSON"),  # half a character
         (COUNT, "```\n1\n``` or ```\n2\n```", "it is no JSON"),
         ({"type": "string", "maxLength": 3}, "a" * 999, "it is no JSON"),
     ],
