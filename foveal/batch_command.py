@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from foveal.options import BaseUrl, Job, Json, Model, Pools, Profile, Tools, Trigger
+from foveal.options import BaseUrl, Gate, Job, Json, Model, Pools, Profile, Tools, Trigger
 
 
 def batch(
@@ -40,6 +40,7 @@ def batch(
     max_hops: Annotated[
         int | None, typer.Option(min=0, metavar="N", help="Times it may look again.")
     ] = None,
+    gate: Gate = None,
     trace: Annotated[
         bool, typer.Option("--trace", metavar="", help="Write a trace of every run to DIR/traces.")
     ] = False,
@@ -84,7 +85,7 @@ def batch(
 
         order = batching.Order(
             questions, out, ray, agents, concurrency, agent_cpus, agent_gpus, profile, model, trigger,
-            base_url, tools, max_hops, trace, tuple(pool or ()), tuple(column or ()), limit,
+            base_url, tools, max_hops, gate, trace, tuple(pool or ()), tuple(column or ()), limit,
             skip_bad_rows, keep_failures, resume_anyway, not no_parquet, as_json,
         )  # fmt: skip
         return batching.run(order)

@@ -42,6 +42,8 @@ class Staff:
     ray: str | None = None
     """An address, LOCAL, or None for one agent in this process."""
     pools: Mapping[str, Pool] | None = None
+    gate: float | None = None
+    """How sure the model must be to answer without looking."""
 
     @property
     def in_flight(self) -> int:
@@ -57,6 +59,7 @@ class Staff:
             pools=self.pools,
             tools=self.tools,
             budgets=self.budgets,
+            gate=self.gate,
             trace_dir=self.trace_dir,
         )
 

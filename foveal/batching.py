@@ -54,6 +54,7 @@ class Order:
     base_url: str | None = None
     tools: str | None = None
     max_hops: int | None = None
+    gate: float | None = None
     trace: bool = False
     pools: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
@@ -157,6 +158,7 @@ def _staff(order: Order, profile: Profile, folder: Path) -> Staff:
         ),
         order.ray,
         parsed(order.pools),
+        order.gate,
     )
 
 
@@ -178,6 +180,7 @@ def _settings(order: Order, profile: Profile, digest: Digest) -> dict[str, Any]:
         "profile": profile.model_dump(mode="json", exclude=HOW),
         "tools": list(chosen(order.tools, profile)),
         "budgets": order.budgets.model_dump(mode="json"),
+        "gate": order.gate,
         "questions": digest.sha256,
     }
 

@@ -389,3 +389,18 @@ def test_json_is_one_object(
         "questions": 4, "answered": 4, "no_answer": 0, "failed": 0, "judged": 4, "right": 4,
     }  # fmt: skip
     assert Path(records(out / "results.jsonl")[0]["trace"]).is_file()
+
+
+def test_a_gate_belongs_to_the_batch(
+    recited: Callable[..., None],
+    questions: Callable[..., str],
+    out: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    recited("2")
+    assert batch(questions(2), out, "--gate", "0.9", "--no-parquet") == 0
+    assert [record["ended_by"] for record in records(out / "results.jsonl")] == ["gate"] * 2
+    assert [record["direct"]["answer"] for record in records(out / "results.jsonl")] == ["2"] * 2
+    capsys.readouterr()
+    assert batch(questions(3), out, "--gate", "0.5", "--no-parquet") == 2
+    assert "was begun with gate 0.9, not 0.5" in only_line(capsys)
