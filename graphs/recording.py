@@ -88,7 +88,7 @@ class _Recital:
         if thought is None:
             return Usage()
         spent = thought.spent
-        return Usage(spent.prefilled, spent.emitted, spent.visual, spent.cached)
+        return Usage(spent.prefilled, spent.emitted, spent.visual, spent.cached, spent.afresh)
 
     async def act(
         self,

@@ -1,5 +1,6 @@
 """A recorded run, run again, gives the same result."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,18 @@ async def test_a_turn_is_not_read_again(
     first = await run("?", picture, needed)
     assert [hop.action for hop in first.hops] == [look]
     assert _same(await replay(str(first.trace), picture)) == _same(first)
+
+
+async def test_what_was_counted_is_counted_again(parts: Any, picture: Any, tmp_path: Path) -> None:
+    first = await run("?", picture, parts(RED, "2", trace_dir=tmp_path))
+    trace, counts = Path(str(first.trace)), ("prefilled", "emitted", "visual", "cached", "afresh")
+    lines = trace.read_text(encoding="utf-8").splitlines()
+    for number, name in enumerate(counts, start=90):
+        pattern = re.compile(rf'"{name}":\d+')
+        lines = [pattern.sub(f'"{name}":{number}', line) for line in lines]
+    trace.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    usage = (await replay(trace, picture)).usage
+    assert [getattr(usage, name) for name in counts] == [90, 91, 92, 93, 94]
 
 
 async def test_another_image_is_refused(parts: Any, picture: Any, tmp_path: Path) -> None:
