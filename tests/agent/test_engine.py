@@ -102,9 +102,7 @@ def test_what_does_not_fit_in_one_pass_waits_for_the_next(
     texts = ["a" * 15, "b" * 30, "c" * 10, "d"]
     futures = [engine.submit(fed(engine, native, text, "!")) for text in texts]
     for text, future in zip(texts, futures, strict=True):
-        assert torch.allclose(
-            future.result()[-1].logits, plain(native, f"{text}!")[-1], atol=1e-4
-        )
+        assert torch.allclose(future.result()[-1].logits, plain(native, f"{text}!")[-1], atol=1e-4)
 
 
 def test_who_asks_for_the_impossible_fails_alone(engine: Engine, native: Any) -> None:
