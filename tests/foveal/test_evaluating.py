@@ -64,3 +64,18 @@ def test_what_was_taken_away_is_in_the_report(
     assert main([*WORDS, "--ablate", "tools=none", "--json"]) == 0
     setting = json.loads(capsys.readouterr().out)["setting"]
     assert (setting["tools"], setting["ablate"]) == ([], "tools=none")
+
+
+def test_a_gate_is_reported_with_what_passes_it(
+    recited: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    recited("yes")
+    assert main([*WORDS, "--gate", "0.9"]) == 0
+    out = capsys.readouterr().out
+    assert "gate 0.9: 100.0% answered without looking" in " ".join(out.split())
+    assert [line.split()[0] for line in out.splitlines() if line].count("without") == 1
+    recited("yes")
+    assert main([*WORDS, "--gate", "0.9", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["ended_by"], told["setting"]["gate"]) == ({"gate": 9}, 0.9)
+    assert told["direct"]["right"] == told["right"]
