@@ -47,8 +47,8 @@ class Box(_Frozen):
 class VisualTokens(_Frozen):
     """A picture as an encoder saw it, kept in the store.
 
-    Of the model's own tower these are tokens in its embedding space. A re-encoding's are the encoder's features
-    as they are, (256, 1024) of DINOv2 or (256, 64, 64) of SAM, of which the model's projector makes `count` tokens.
+    Of the model's own tower these are tokens in its embedding space. A re-encoding's are the encoder's features as
+    they are, (256, 1024) of DINOv2 or (256, 64, 64) of SAM; the model's projector makes `count` tokens of them.
     """
 
     key: str

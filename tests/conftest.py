@@ -8,6 +8,7 @@ import json
 import os
 import runpy
 import shutil
+import signal
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -35,6 +36,10 @@ SECRETS = ("OPENAI_API_KEY", "HF_TOKEN", "LANGSMITH_API_KEY", "ULTRALYTICS_API_K
 os.environ.update(QUIET)
 for name in [*SECRETS, *(key for key in os.environ if key.startswith("FOVEAL_"))]:
     os.environ.pop(name, None)
+
+# A shell that runs the suite in the background has it ignore interrupts, and so would every process it starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import pytest  # noqa: E402
 

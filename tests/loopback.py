@@ -119,7 +119,9 @@ class Handler(BaseHTTPRequestHandler):
     """Answers as the server that it belongs to is told."""
 
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # many small writes: each would wait for the last to be acknowledged
+    disable_nagle_algorithm = (
+        True  # many small writes: each would wait for the last to be acknowledged
+    )
     loopback: Loopback
 
     def log_message(self, *_: Any) -> None:
