@@ -59,6 +59,10 @@ class _Work(Generic[T]):
                 self.future.set_exception(error)
 
 
+SMALL = 50_000_000
+"""Parameters below which a pass on a CPU is too short to be shared: two cores took twice as long as one."""
+
+
 class Engine:
     """Runs the work of all sessions of one network, in one thread of its own."""
 
@@ -66,6 +70,8 @@ class Engine:
         """`network` is a `Qwen2VLForConditionalGeneration`."""
         self._network = prepare(network)
         self._thread = ThreadPoolExecutor(1, "foveal-model")
+        if _small(network):
+            _keep_to_one_core(self._thread)
         self._arrived: list[_Work[Any]] = []
         self._busy = False
         self._lock = threading.Lock()
@@ -145,3 +151,22 @@ def _fitting(works: Sequence[_Work[Any]]) -> Sequence[_Work[Any]]:
         if count and total > PASS:
             return works[:count]
     return works
+
+
+def _small(network: Any) -> bool:
+    parameters = list(network.parameters())
+    count = sum(int(parameter.numel()) for parameter in parameters)
+    return count < SMALL and str(parameters[0].device) == "cpu"
+
+
+def _keep_to_one_core(thread: ThreadPoolExecutor) -> None:
+    """Of this one thread: torch takes its number for that of all threads to come, so it is told again."""
+    import torch
+
+    def one() -> None:
+        torch.set_num_threads(1)
+        torch.get_num_threads()  # a thread settles its number when it is first asked for
+
+    others = torch.get_num_threads()
+    thread.submit(one).result()
+    torch.set_num_threads(others)

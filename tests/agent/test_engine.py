@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from threading import Event
 from typing import Any
 
@@ -155,6 +155,15 @@ def test_work_that_nobody_waits_for_ends(engine: Engine, native: Any) -> None:
     with pytest.raises(CancelledError):
         future.result()
     assert len(engine.run(fed(engine, native, "a"))) == 1
+
+
+def test_a_small_model_takes_one_core_and_leaves_the_others_to_everybody_else(native: Any) -> None:
+    torch.set_num_threads(2)
+    engine = Engine(native.network)
+    in_the_engine = engine._thread.submit(torch.get_num_threads).result()
+    with ThreadPoolExecutor(1) as another:
+        assert another.submit(torch.get_num_threads).result() == 2
+    assert (in_the_engine, torch.get_num_threads()) == (1, 2)
 
 
 def test_a_pass_that_failed_leaves_nothing_in_the_cache() -> None:
