@@ -15,7 +15,15 @@ from foveal.agent.model import Sight, Usage
 from foveal.agent.observations import View
 from foveal.agent.structured import told as told_schema
 from foveal.agent.telling import told
-from foveal.agent.transcript import Acted, Asked, Injected, Noted, Observed, found_objects
+from foveal.agent.transcript import (
+    Acted,
+    Asked,
+    Injected,
+    Noted,
+    Observed,
+    found_objects,
+    opening_of,
+)
 
 if TYPE_CHECKING:
     from foveal.agent.chat import ChatModel
@@ -31,9 +39,7 @@ class ChatSession:
         self, model: "ChatModel", transcript: list[Asked | Acted | Observed | Noted], sight: Sight
     ) -> None:
         """Computes nothing yet: `catch_up` does."""
-        first = transcript[0]
-        if not isinstance(first, Asked):
-            raise ValueError(f"a transcript starts with what was asked, not with {first.kind!r}")
+        first = opening_of(transcript)
         self._model, self._sight, self._asked = model, sight, first
         self._items: list[Asked | Acted | Observed | Noted] = transcript
         self._conversation = Conversation(model.render, model.plain)

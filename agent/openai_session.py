@@ -19,7 +19,15 @@ from foveal.agent.openai_history import Message, Style, call_id, conversation, u
 from foveal.agent.openai_pictures import PATCH, Shown, shown, shown_size
 from foveal.agent.openai_reply import Reply, with_inline_calls
 from foveal.agent.openai_request import Want
-from foveal.agent.transcript import Acted, Asked, Injected, Noted, Observed, found_objects
+from foveal.agent.transcript import (
+    Acted,
+    Asked,
+    Injected,
+    Noted,
+    Observed,
+    found_objects,
+    opening_of,
+)
 
 if TYPE_CHECKING:
     from foveal.agent.openai_model import OpenAIModel
@@ -38,9 +46,7 @@ class OpenAISession:
         sight: Sight,
     ) -> None:
         """Sends nothing yet: `act` does."""
-        first = transcript[0]
-        if not isinstance(first, Asked):
-            raise ValueError(f"a transcript starts with what was asked, not with {first.kind!r}")
+        first = opening_of(transcript)
         self._model, self._sight, self._asked = model, sight, first
         self._items = list(transcript)
         self._pictures: dict[View | None, Shown] = {}

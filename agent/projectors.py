@@ -4,13 +4,15 @@ The projectors of the Visual Perception Token paper (arXiv 2502.17425). Attribut
 checkpoints, the unused ones included, so that their tensors load strictly.
 """
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import Tensor, nn
 
 from foveal.agent.actions import Encoder
 
 
-class Projector(nn.Module):
+class Projector(nn.Module, ABC):
     """Features of one picture to tokens in the language model's space, conditioned by a rank-1 update.
 
     With u the projected feature and h the control state, a token is u + (u . c) c, where
@@ -28,9 +30,9 @@ class Projector(nn.Module):
             nn.init.xavier_uniform_(layer.weight)
             nn.init.zeros_(layer.bias)
 
+    @abstractmethod
     def projected(self, features: Tensor) -> Tensor:
         """Features as tokens (tokens, hidden), before they are conditioned."""
-        raise NotImplementedError
 
     def forward(self, features: Tensor, h: Tensor | None) -> Tensor:
         """Tokens (tokens, hidden); without a control state h (hidden,) they stay unconditioned."""

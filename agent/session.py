@@ -12,7 +12,15 @@ from foveal.agent.engine import Steps
 from foveal.agent.grammar import parse
 from foveal.agent.model import Sight, Usage
 from foveal.agent.observations import Reencoded, View
-from foveal.agent.transcript import Acted, Asked, Injected, Noted, Observed, found_objects
+from foveal.agent.transcript import (
+    Acted,
+    Asked,
+    Injected,
+    Noted,
+    Observed,
+    found_objects,
+    opening_of,
+)
 from foveal.agent.vision import Encoded
 
 if TYPE_CHECKING:
@@ -26,9 +34,7 @@ class NativeSession:
         self, model: "NativeModel", transcript: list[Asked | Acted | Observed | Noted], sight: Sight
     ) -> None:
         """Computes nothing yet: `catch_up` does."""
-        first = transcript[0]
-        if not isinstance(first, Asked):
-            raise ValueError(f"a transcript starts with what was asked, not with {first.kind!r}")
+        first = opening_of(transcript)
         self._model, self._sight, self._asked = model, sight, first
         self._context = model.context(first.image)
         self._emitted = 0

@@ -1,6 +1,6 @@
 """What was said so far, and by whom: every item is `emitted` by the model or `injected` by us."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -84,3 +84,11 @@ def numbered(detected: Detected, taken: int) -> Detected:
         for n, found in enumerate(detected.objects, start=taken + 1)
     )
     return detected.model_copy(update={"objects": objects})
+
+
+def opening_of(transcript: Sequence[Asked | Acted | Observed | Noted]) -> Asked:
+    """What a transcript begins with. Raises ValueError for one that begins with anything but the question."""
+    first = transcript[0]
+    if not isinstance(first, Asked):
+        raise ValueError(f"a transcript starts with what was asked, not with {first.kind!r}")
+    return first
