@@ -29,7 +29,8 @@ class Pool(BaseModel):
     max_batch: int = Field(default=8, ge=1)
     """Requests answered at once, at most; running out of memory lowers it."""
     max_wait_ms: float = Field(default=5.0, ge=0)
-    """How long a request may wait for others to join its batch; one that comes alone does not wait."""
+    """How long a replica that is free waits for those it has just answered, and others, to fill its next batch;
+    a request that comes alone does not wait."""
     max_queue: int = Field(default=32, ge=1)
     """Requests that one driver sends to a replica before it waits for answers."""
     max_restarts: int = Field(default=10, ge=-1)

@@ -50,7 +50,8 @@ class Worker:
         self._waiting: OrderedDict[str, _Entry] = OrderedDict()
         self._dropped: OrderedDict[str, None] = OrderedDict()
         self._lock = threading.Lock()
-        self._meter, self._running, self._company = Meter(), 0, False
+        self._meter, self._running = Meter(), 0
+        self._about, self._free = 0, 0.0  # requests in sight when the last batch ended, and when that was
         self._drain: asyncio.Task[None] | None = None
         self._more: asyncio.Event | None = None
         self._loaded: Future[FovealError | None] = self._lane.submit(self._load)
@@ -145,13 +146,16 @@ class Worker:
                 self._settle(batch, outcomes)
 
     async def _gathered(self, more: asyncio.Event) -> None:
-        """Wait for a full batch if others seem to be about, but let nobody wait longer than allowed."""
-        while self._company and 0 < len(self._waiting) < self._largest():
+        """Wait for as many as were about when the last batch ended, but no longer than allowed.
+
+        Whoever was just answered often asks again at once: the time counts from then, so that a batch does
+        not leave half full because its oldest request waited while the one before it was answered.
+        """
+        while 0 < len(self._waiting) < min(self._about, self._largest()):
             oldest = next(iter(self._waiting.values()), None)
-            left = self._pool.max_wait_ms / 1000
-            left -= time.monotonic() - oldest.arrived if oldest else 0.0
-            if left <= 0 or (oldest and oldest.alone):
+            if oldest is None or oldest.alone:
                 return
+            left = max(oldest.arrived, self._free) + self._pool.max_wait_ms / 1000 - time.monotonic()
             more.clear()
             try:
                 await asyncio.wait_for(more.wait(), left)
@@ -171,7 +175,6 @@ class Worker:
                     break
                 taken.append(self._waiting.pop(ticket))
             self._running = len(taken)
-            self._company = len(taken) > 1 or bool(self._waiting)
         return taken
 
     def _answered(self, batch: list[_Entry]) -> list[Outcome]:
@@ -201,6 +204,7 @@ class Worker:
 
     def _settle(self, batch: list[_Entry], outcomes: list[Outcome]) -> None:
         now, self._running = time.monotonic(), 0
+        self._free, self._about = now, len(batch) + len(self._waiting)
         failed = sum(isinstance(outcome, FovealError) for outcome in outcomes)
         self._meter.note([now - entry.arrived for entry in batch], failed)
         for entry, outcome in zip(batch, outcomes, strict=True):

@@ -95,6 +95,17 @@ async def test_who_has_had_company_waits_for_it_again(held: Held) -> None:
     assert held.together == [["one", "two"], ["three", "four"]]
 
 
+async def test_a_batch_waits_for_those_who_were_just_answered(held: Held) -> None:
+    worker = Worker("detector", lambda: held, Pool(max_batch=8, max_wait_ms=60_000))
+    first = await first_of(worker, held)
+    second = ask(worker, "second")
+    await until(lambda: len(worker._waiting) == 1)
+    held.gate.set()
+    await first
+    await asyncio.gather(second, ask(worker, "first again"))
+    assert held.together == [["first"], ["second", "first again"]]
+
+
 async def test_nobody_waits_longer_than_allowed_for_company_that_does_not_come(held: Held) -> None:
     held.gate.set()
     worker = Worker("detector", lambda: held, Pool(max_batch=2, max_wait_ms=20))
