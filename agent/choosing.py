@@ -7,8 +7,8 @@ from typing import Any
 
 from foveal.agent.actions import PERCEPTIONS, PerceptionKind
 from foveal.agent.errors import InputError, SetupError
+from foveal.agent.hub.releases import RELEASES, Release, is_repository
 from foveal.agent.profiles import Profile, chat, load, released, with_server, with_trigger
-from foveal.agent.releases import RELEASES, Release, is_repository
 from foveal.agent.settings import settings
 
 BROUGHT: dict[PerceptionKind, tuple[str, ...]] = {
@@ -71,7 +71,7 @@ def _of_repository(repository: str) -> Profile:
     for name, release in RELEASES.items():
         if release.repository == repository:
             return released(name, release, None)
-    from foveal.agent.hub import fetch
+    from foveal.agent.hub.fetching import fetch
 
     release = Release(repository)
     try:

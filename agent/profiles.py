@@ -10,9 +10,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from foveal.agent.actions import PerceptionKind
 from foveal.agent.coordinates import Convention
 from foveal.agent.errors import InputError
-from foveal.agent.openai_address import checked_address
+from foveal.agent.hub.releases import FREE, MAIN, RELEASES, Release, is_repository, is_revision
+from foveal.agent.openai.address import checked_address
 from foveal.agent.pools import Pool, known
-from foveal.agent.releases import FREE, MAIN, RELEASES, Release, is_repository, is_revision
 from foveal.agent.settings import settings
 from foveal.agent.vpt import Trigger
 

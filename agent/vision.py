@@ -12,7 +12,7 @@ from foveal.agent.resizing import resized
 from foveal.agent.weights import load_config
 
 if TYPE_CHECKING:
-    from foveal.agent.checkpoint import Layout
+    from foveal.agent.checkpoint.building import Layout
 
 TOWER = "model.visual."
 ASPECT = 200
@@ -55,8 +55,8 @@ class VisionEncoder:
             Qwen2VisionTransformerPretrainedModel as Tower,
         )
 
-        from foveal.agent.assembly import assembled
-        from foveal.agent.checkpoint import layout, network_config, precision, tensors
+        from foveal.agent.checkpoint.assembly import assembled
+        from foveal.agent.checkpoint.building import layout, network_config, precision, tensors
 
         plan = layout(folder)
         config = network_config(plan.config).vision_config

@@ -4,8 +4,8 @@ from typing import Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict
 
-from foveal.agent.control import Control, Source
 from foveal.agent.errors import InputError
+from foveal.agent.native.control import Control, Source
 from foveal.agent.profiles import Profile
 
 KNOWN: dict[str, tuple[str, ...]] = {

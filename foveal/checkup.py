@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict
 
 from foveal.agent.errors import FovealError, SetupError
-from foveal.agent.hub import at_hand
+from foveal.agent.hub.fetching import at_hand
+from foveal.agent.hub.releases import RELEASES, memory, size
 from foveal.agent.profiles import embedded_weights, load
-from foveal.agent.releases import RELEASES, memory, size
 from foveal.agent.settings import settings
 from foveal.agent.weights import CURE, SUMS, checksums, verify
 

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from foveal.agent.checkpoint import ENCODER_NAMES, RELEASED, Built, build, tensors
-from foveal.agent.encoders import CONFIGS, encoder_config, load_encoder
+from foveal.agent.checkpoint.building import ENCODER_NAMES, RELEASED, Built, build, tensors
+from foveal.agent.checkpoint.encoders import CONFIGS, encoder_config, load_encoder
+from foveal.agent.checkpoint.tensor_names import ENCODER_PARTS, HEAD
+from foveal.agent.checkpoint.tokenizer import matched_ids
 from foveal.agent.errors import InputError, SetupError
-from foveal.agent.tensor_names import ENCODER_PARTS, HEAD
-from foveal.agent.tokenizer import matched_ids
 from foveal.agent.weights import SUMS, digest, verify
 from foveal.tools.extras import needs
 

@@ -9,9 +9,9 @@ from types import TracebackType
 from typing import Any
 
 from foveal.agent.actions import PERCEPTIONS, PerceptionKind
-from foveal.agent.control import Control
 from foveal.agent.errors import InputError
 from foveal.agent.model import Connected, PerceptionModel
+from foveal.agent.native.control import Control
 from foveal.agent.pools import Pool, merged
 from foveal.agent.profiles import Profile, load
 from foveal.agent.settings import Settings, settings
@@ -135,7 +135,7 @@ class Agent:
         release = self.profile.release
         if release is None or (self._model is not None and not self._owns_dispatcher):
             return
-        from foveal.agent.hub import fetch
+        from foveal.agent.hub.fetching import fetch
 
         folder = fetch(release, self.profile.device, stop=self._closing.is_set)
         self.profile = self.profile.fetched(folder)

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import assert_never
 
-from foveal.agent.control import Control
 from foveal.agent.model import PerceptionModel
+from foveal.agent.native.control import Control
 from foveal.agent.profiles import Profile
 from foveal.tools.extras import needs
 
@@ -27,7 +27,7 @@ def model_of(profile: Profile, control: Control | None = None) -> PerceptionMode
 
 def _native(profile: Profile, control: Control | None) -> PerceptionModel:
     from foveal.agent.dialogue import Foveal
-    from foveal.agent.native import NativeModel
+    from foveal.agent.native.model import NativeModel
     from foveal.agent.vpt import Paper
 
     vpt = profile.dialect == "vpt"
@@ -48,7 +48,7 @@ def _chat(profile: Profile) -> PerceptionModel:
         import llguidance  # noqa: F401  # transformers fails in words of its own,
         import torchvision  # noqa: F401  # and late
 
-        from foveal.agent.chat import ChatModel
+        from foveal.agent.chat.model import ChatModel
 
     return ChatModel.from_folder(
         Path(profile.model),
@@ -64,6 +64,6 @@ def _served(profile: Profile) -> PerceptionModel:
     with needs("openai"):
         import openai  # noqa: F401  # first: with it, the rest is ours
 
-        from foveal.agent.openai_model import OpenAIModel
+        from foveal.agent.openai.model import OpenAIModel
 
     return OpenAIModel.of(profile)

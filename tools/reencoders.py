@@ -68,7 +68,7 @@ class DinoEncoder(_Reencoder):
     @classmethod
     def from_folder(cls, folder: Path, device: str = "cpu") -> "DinoEncoder":
         """From a checkpoint's own tensors. Raises SetupError when they are missing or damaged."""
-        from foveal.agent.encoders import load_encoder
+        from foveal.agent.checkpoint.encoders import load_encoder
 
         return cls(load_encoder(folder, "detection", device), device)
 
@@ -91,7 +91,7 @@ class SamEncoder(_Reencoder):
     @classmethod
     def from_folder(cls, folder: Path, device: str = "cpu") -> "SamEncoder":
         """From a checkpoint's own tensors. Raises SetupError when they are missing or damaged."""
-        from foveal.agent.encoders import load_encoder
+        from foveal.agent.checkpoint.encoders import load_encoder
 
         return cls(load_encoder(folder, "seg", device), device)
 

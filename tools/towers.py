@@ -70,6 +70,6 @@ def towers_of(folder: Path, variant: Kind | None, device: str = "cpu") -> dict[K
 def variant_of(folder: Path) -> Kind | None:
     """The re-encoder of a released checkpoint; None for any other model folder."""
     with needs("models"):
-        from foveal.agent.checkpoint import layout
+        from foveal.agent.checkpoint.building import layout
 
         return layout(folder).variant

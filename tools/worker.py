@@ -51,7 +51,10 @@ class Worker:
         self._dropped: OrderedDict[str, None] = OrderedDict()
         self._lock = threading.Lock()
         self._meter, self._running = Meter(), 0
-        self._about, self._free = 0, 0.0  # requests in sight when the last batch ended, and when that was
+        self._about, self._free = (
+            0,
+            0.0,
+        )  # requests in sight when the last batch ended, and when that was
         self._drain: asyncio.Task[None] | None = None
         self._more: asyncio.Event | None = None
         self._loaded: Future[FovealError | None] = self._lane.submit(self._load)
@@ -155,7 +158,9 @@ class Worker:
             oldest = next(iter(self._waiting.values()), None)
             if oldest is None or oldest.alone:
                 return
-            left = max(oldest.arrived, self._free) + self._pool.max_wait_ms / 1000 - time.monotonic()
+            left = (
+                max(oldest.arrived, self._free) + self._pool.max_wait_ms / 1000 - time.monotonic()
+            )
             more.clear()
             try:
                 await asyncio.wait_for(more.wait(), left)

@@ -158,7 +158,7 @@ def _resumable(make: Callable[[int], Iterator[T]]) -> Callable[[int], T]:
 
 
 def train(options: ModelOptions) -> None:
-    """Train all stages and write the model as `foveal.agent.native` reads it into `options.out`."""
+    """Train all stages and write the model as `foveal.agent.native.model` reads it into `options.out`."""
     from transformers import Qwen2VLForConditionalGeneration
 
     torch.set_num_threads(options.threads)

@@ -15,7 +15,7 @@ from foveal.tools.extras import needs
 from foveal.tools.store import ImageStore
 
 if TYPE_CHECKING:
-    from foveal.agent.native import NativeModel
+    from foveal.agent.native.model import NativeModel
 
 SESSIONS = 8
 TOKENS, ROUNDS = 32, 5

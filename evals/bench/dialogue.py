@@ -4,10 +4,10 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from foveal.agent.actions import Reencode
-from foveal.agent.context import Again, Part, Seen
 from foveal.agent.dialogue import Reseen
 from foveal.agent.grammar import render
-from foveal.agent.native import NativeModel
+from foveal.agent.native.context import Again, Part, Seen
+from foveal.agent.native.model import NativeModel
 from foveal.agent.observations import Box, Reencoded, View, VisualTokens
 from foveal.agent.transcript import Asked, Observed
 from foveal.evals.bench.pictures import photograph

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from foveal.agent.dialogue import Foveal
 from foveal.agent.errors import SetupError
-from foveal.agent.native import NativeModel
+from foveal.agent.native.model import NativeModel
 from foveal.agent.profiles import embedded_weights, load
 from foveal.agent.vision import Encoded
 from foveal.agent.vpt import Paper
@@ -58,8 +58,8 @@ def random_model(shape: Shape, grid: tuple[int, int, int] = FULL) -> NativeModel
     """
     import torch
 
+    from foveal.agent.checkpoint.tokenizer import load_tokenizer
     from foveal.agent.projectors import ClipProjector
-    from foveal.agent.tokenizer import load_tokenizer
 
     if shape.half:
         _check_room()
@@ -92,8 +92,8 @@ class ClosedEyes:
 def _network(shape: Shape, tokenizer: Any, dtype: Any) -> Any:
     from transformers import Qwen2VLForConditionalGeneration
 
-    from foveal.agent.assembly import assembled
-    from foveal.agent.checkpoint import network_config
+    from foveal.agent.checkpoint.assembly import assembled
+    from foveal.agent.checkpoint.building import network_config
 
     config = network_config(_config(shape, len(tokenizer)))
 

@@ -10,7 +10,7 @@ from foveal.evals.bench.timing import Measure, in_turn, timed
 from foveal.tools.extras import needs
 
 if TYPE_CHECKING:
-    from foveal.agent.native import NativeModel
+    from foveal.agent.native.model import NativeModel
     from foveal.evals.bench.dialogue import Dialogue
 
 OURS, THEIRS = "foveal", "two passes"

@@ -8,8 +8,8 @@ import copy
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from foveal.agent.context import Part, Projector, Seen
-from foveal.agent.positions import Positions, text_positions, visual_positions
+from foveal.agent.native.context import Part, Projector, Seen
+from foveal.agent.native.positions import Positions, text_positions, visual_positions
 
 
 class TwoPasses:

@@ -7,7 +7,7 @@ from foveal.agent.actions import PerceptionKind
 from foveal.agent.mask import Vocabulary
 
 if TYPE_CHECKING:
-    from foveal.agent.native import NativeModel
+    from foveal.agent.native.model import NativeModel
 
 
 class Steered:

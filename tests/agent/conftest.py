@@ -106,7 +106,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def native(folder: Path) -> Any:
     """The model in that folder."""
     from foveal.agent.dialogue import Foveal
-    from foveal.agent.native import NativeModel
+    from foveal.agent.native.model import NativeModel
 
     return NativeModel.from_folder(folder, Foveal("tools: {tools}"))
 
@@ -126,8 +126,8 @@ def waits() -> Waits:
 @pytest.fixture
 async def remote(server: Any, waits: Waits) -> AsyncIterator[Callable[..., Any]]:
     """Makes models behind the loopback server, which are let go of at the end."""
-    from foveal.agent.openai_model import OpenAIModel
-    from foveal.agent.openai_patience import Patience
+    from foveal.agent.openai.model import OpenAIModel
+    from foveal.agent.openai.patience import Patience
 
     made: list[OpenAIModel] = []
 
@@ -144,7 +144,7 @@ async def remote(server: Any, waits: Waits) -> AsyncIterator[Callable[..., Any]]
 @pytest.fixture(scope="session")
 def chat(chat_folder: Callable[..., Path]) -> Callable[..., Any]:
     """Vision chat models by family, tiny and random; each is loaded once."""
-    from foveal.agent.chat import ChatModel
+    from foveal.agent.chat.model import ChatModel
 
     made: dict[tuple[str, bool], ChatModel] = {}
 

@@ -7,7 +7,7 @@ import pytest
 from foveal.agent.actions import PERCEPTIONS, Answer, PerceptionKind
 from foveal.agent.errors import ActionError
 from foveal.agent.model import PerceptionModel, Session, Usage
-from foveal.agent.openai_model import OpenAIModel
+from foveal.agent.openai.model import OpenAIModel
 from foveal.agent.scripted import ScriptedModel
 from foveal.agent.transcript import Asked, Item, Noted
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from foveal.agent.errors import InputError
+from foveal.agent.hub.releases import Release, memory
 from foveal.agent.profiles import Profile, embedded_weights, load, with_trigger
-from foveal.agent.releases import Release, memory
 
 
 def written(folder: Path, text: str, name: str = "mine.toml") -> Path:

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from foveal.agent.checkpoint import build
+from foveal.agent.checkpoint.building import build
 from foveal.agent.errors import InputError, SetupError
 from foveal.agent.vision import ASPECT, VisionEncoder, processor_of
 

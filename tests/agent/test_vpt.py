@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from foveal.agent.actions import Action, Detect, Encoder, Look, Reencode
 from foveal.agent.dialogue import Piece, Reseen
 from foveal.agent.grammar import parse, render
+from foveal.agent.native.session import _Streamer
 from foveal.agent.observations import (
     Box,
     Detected,
@@ -24,7 +25,6 @@ from foveal.agent.observations import (
     Reencoded,
     View,
 )
-from foveal.agent.session import _Streamer
 from foveal.agent.transcript import Acted, Asked, Injected, Noted, Observed
 from foveal.agent.vpt import HANDOVER, TRIGGERS, Paper, Trigger
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from foveal.agent.control import Control
 from foveal.agent.errors import InputError
+from foveal.agent.native.control import Control
 from foveal.agent.profiles import Profile
 from foveal.evals.ablation import KNOWN, Ablation
 

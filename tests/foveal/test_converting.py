@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from foveal.agent.checkpoint import build, tensors
-from foveal.agent.encoders import DINOV2_LARGE, load_encoder
+from foveal.agent.checkpoint.building import build, tensors
+from foveal.agent.checkpoint.encoders import DINOV2_LARGE, load_encoder
 from foveal.agent.errors import InputError, SetupError
 from foveal.agent.weights import SUMS, checksums, verify
 from foveal.cli import main

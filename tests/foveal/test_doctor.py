@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from foveal import checkup
-from foveal.agent.releases import RELEASES
+from foveal.agent.hub.releases import RELEASES
 from foveal.cli import main
 
 FILES = (*checkup.ESSENTIAL, *checkup.SPECIALISTS)

@@ -341,7 +341,7 @@ def fetched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         repositories.append(release.repository)
         return RELEASED
 
-    monkeypatch.setattr("foveal.agent.hub.fetch", fetch)
+    monkeypatch.setattr("foveal.agent.hub.fetching.fetch", fetch)
     return repositories
 
 
@@ -371,7 +371,7 @@ def test_closing_ends_a_download(picture: Any, monkeypatch: pytest.MonkeyPatch) 
         ended.set()
         raise SetupError("the download was stopped", "ask again")
 
-    monkeypatch.setattr("foveal.agent.hub.fetch", fetch)
+    monkeypatch.setattr("foveal.agent.hub.fetching.fetch", fetch)
     agent = Agent("vpt-2b-clip")
     asking = threading.Thread(target=lambda: _quietly(agent, picture))
     asking.start()

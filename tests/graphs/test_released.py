@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from foveal.agent import decoding
 from foveal.agent.actions import Encoder, Region
 from foveal.agent.grammar import REGION_END, REGION_START, parse, spell
-from foveal.agent.native import NativeModel
+from foveal.agent.native import decoding
+from foveal.agent.native.model import NativeModel
 from foveal.agent.observations import Failed, Looked
 from foveal.agent.regions import cells_to_box
 from foveal.agent.vision import IMAGE_RESOLUTION

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from foveal.agent.actions import Encoder, Look, Object, Reencode
-from foveal.agent.encoders import load_encoder
+from foveal.agent.checkpoint.encoders import load_encoder
 from foveal.agent.errors import InputError, SetupError
 from foveal.agent.observations import Looked, Reencoded, VisualTokens
 from foveal.tools.base import Dispatcher, Mark

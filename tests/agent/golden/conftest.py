@@ -13,12 +13,12 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from foveal.agent import decoding
 from foveal.agent.actions import Encoder
-from foveal.agent.context import Context, Part
-from foveal.agent.control import Control
-from foveal.agent.engine import Steps
-from foveal.agent.native import NativeModel
+from foveal.agent.native import decoding
+from foveal.agent.native.context import Context, Part
+from foveal.agent.native.control import Control
+from foveal.agent.native.engine import Steps
+from foveal.agent.native.model import NativeModel
 from foveal.agent.vpt import Paper, Trigger
 from foveal.tools.reencoders import DinoEncoder, SamEncoder
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from foveal.agent.actions import Encoder, Look, Reencode, Region
-from foveal.agent.control import Control
-from foveal.agent.decoding import decode
 from foveal.agent.grammar import render
+from foveal.agent.native.control import Control
+from foveal.agent.native.decoding import decode
 from foveal.agent.observations import Box, Looked, Reencoded, View, VisualTokens
 from foveal.agent.transcript import Acted, Asked, Observed
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from foveal.agent.actions import Encoder, Reencode
-from foveal.agent.decoding import decode
 from foveal.agent.errors import ActionError
+from foveal.agent.native.decoding import decode
 from foveal.agent.observations import Box, Reencoded, View
 from foveal.agent.transcript import Acted, Asked, Noted, Observed
 

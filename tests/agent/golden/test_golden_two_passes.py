@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from foveal.agent.actions import Action, Encoder, Look, Reencode, Region
-from foveal.agent.checkpoint import build
+from foveal.agent.checkpoint.building import build
 from foveal.agent.grammar import render
 from foveal.agent.observations import Box, Looked, Observation, Reencoded, View, VisualTokens
 from foveal.agent.transcript import Asked, Observed

@@ -13,8 +13,8 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from foveal.agent import download
-from foveal.agent.releases import Release
+from foveal.agent.hub import download
+from foveal.agent.hub.releases import Release
 
 REPOSITORY = "someone/seer-2b"
 WEIGHTS = bytes(range(256)) * 12_000  # 3 MB: three pieces

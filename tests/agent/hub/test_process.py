@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 
-from foveal.agent.releases import Release
+from foveal.agent.hub.releases import Release
 from foveal.cli import main
 
 CLIP = Path(__file__).parents[2] / "data" / "vpt" / "clip"
 IMAGE = CLIP.parent / "images" / "img0.png"
-FETCH = "from foveal.agent.hub import fetch\nfrom foveal.agent.releases import Release\n"
+FETCH = (
+    "from foveal.agent.hub.fetching import fetch\nfrom foveal.agent.hub.releases import Release\n"
+)
 
 
 def start(hub: Any, home: Path, release: Release) -> subprocess.Popen[str]:

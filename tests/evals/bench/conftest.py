@@ -2,7 +2,7 @@
 
 import pytest
 
-from foveal.agent.native import NativeModel
+from foveal.agent.native.model import NativeModel
 from foveal.evals.bench.models import TINY, random_model
 
 

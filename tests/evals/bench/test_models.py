@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from foveal.agent.errors import SetupError
-from foveal.agent.native import NativeModel
+from foveal.agent.native.model import NativeModel
 from foveal.evals.bench import models
 from foveal.evals.bench.decoding import SINGLY, TOGETHER, _opened, compared
 from foveal.evals.bench.models import TINY, TWO_BILLION, random_model

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from foveal.agent.native import NativeModel
+from foveal.agent.native.model import NativeModel
 from foveal.evals.bench.dialogue import Dialogue
 from foveal.evals.bench.reencoding import compared
 
