@@ -51,14 +51,36 @@ class Object(_Frozen):
     index: Annotated[int, Field(ge=1, le=MAX_OBJECTS)]
 
 
-Target = Annotated[Region | Object, Field(discriminator="kind")]
+Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+class Area(_Frozen):
+    """A rectangle in fractions of the original image's width and height; right and bottom are outside.
+
+    What models that ground in pixels point at: the grid of a Region is too coarse for them.
+    """
+
+    kind: Literal["area"] = "area"
+    x0: Fraction
+    y0: Fraction
+    x1: Fraction
+    y1: Fraction
+
+    @model_validator(mode="after")
+    def _has_extent(self) -> "Area":
+        if not (self.x1 > self.x0 and self.y1 > self.y0):
+            raise ValueError(f"an area has no extent: {self.x0, self.y0, self.x1, self.y1}")
+        return self
+
+
+Target = Annotated[Region | Object | Area, Field(discriminator="kind")]
 
 Encoder = Literal["clip", "detection", "seg"]
 """The re-encoders of the Visual Perception Token paper: Qwen's own ViT, DINOv2, SAM."""
 
 
 class Look(_Frozen):
-    """See one region or object again, cropped from the original image."""
+    """See one region, object or area again, cropped from the original image."""
 
     kind: Literal["look"] = "look"
     target: Target
@@ -69,6 +91,15 @@ class Reencode(_Frozen):
 
     kind: Literal["reencode"] = "reencode"
     encoder: Encoder
+
+
+def sound(text: str) -> str:
+    """The text, a question mark for each half of a surrogate pair: JSON can spell it, and nothing can write it."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+Text = Annotated[str, AfterValidator(sound)]
+"""Text that can be written to a file, a terminal or another process."""
 
 
 def _plain(phrase: str) -> str:
@@ -93,7 +124,7 @@ class Detect(_Frozen):
 
 
 class Segment(_Frozen):
-    """Outline one region or object."""
+    """Outline one region, object or area."""
 
     kind: Literal["segment"] = "segment"
     target: Target
@@ -107,7 +138,7 @@ class Depth(_Frozen):
 
 
 class Read(_Frozen):
-    """Read the text in a region, on an object, or anywhere in the image."""
+    """Read the text in a region or an area, on an object, or anywhere in the image."""
 
     kind: Literal["read"] = "read"
     target: Target | None = Field(default=None)
@@ -117,7 +148,7 @@ class Answer(_Frozen):
     """Say something to the user; ends the run."""
 
     kind: Literal["answer"] = "answer"
-    text: str
+    text: Text
 
 
 Action = Annotated[
@@ -132,8 +163,8 @@ PERCEPTIONS: tuple[PerceptionKind, ...] = (
 )  # fmt: skip
 
 
-def targets_of(action: Perception) -> tuple[Region | Object, ...]:
-    """The regions and objects that an action refers to, in the order written."""
+def targets_of(action: Perception) -> tuple[Target, ...]:
+    """The regions, objects and areas that an action refers to, in the order written."""
     if isinstance(action, Depth):
         return action.targets
     if isinstance(action, Look | Segment):

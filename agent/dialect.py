@@ -10,6 +10,10 @@ from foveal.agent.transcript import Asked, Injected
 class Dialect(Protocol):
     """From a transcript to the text around a model's visual tokens, and from its answer to the user's."""
 
+    @property
+    def instructed(self) -> bool:
+        """Whether its models follow instructions in other words than these."""
+
     def opening(self, asked: Asked) -> tuple[str, str]:
         """What stands before and after the image's visual tokens, up to the model's first turn."""
 
@@ -18,3 +22,6 @@ class Dialect(Protocol):
 
     def answered(self, text: str) -> str:
         """The answer as the user sees it."""
+
+    def may_drop(self, text: str) -> bool:
+        """Whether a turn that begins so may go on to something that `answered` takes away."""

@@ -46,6 +46,8 @@ class Foveal:
 
     system: str
     """The system prompt; it may name `{tools}`."""
+    instructed: bool = False
+    """The small models that speak it know these words alone."""
 
     def opening(self, asked: Asked) -> tuple[str, str]:
         """See `opening`."""
@@ -58,6 +60,10 @@ class Foveal:
     def answered(self, text: str) -> str:
         """The text: this dialect adds nothing to an answer."""
         return text
+
+    def may_drop(self, text: str) -> bool:
+        """Never."""
+        return False
 
 
 def opening(asked: Asked, system: str) -> tuple[str, str]:
@@ -76,8 +82,12 @@ def reply(items: Sequence[Injected], size: tuple[int, int]) -> list[Piece]:
     for number, item in enumerate(items):
         if number:
             pieces.append("\n")
-        pieces += [plain(item.text)] if isinstance(item, Noted) else told(item.observation, size)
+        pieces += [_noted(item)] if isinstance(item, Noted) else told(item.observation, size)
     return [*pieces, *_extremes(items, size), ASSISTANT]
+
+
+def _noted(note: Noted) -> str:
+    return f"error {plain(note.text)}" if note.error else plain(note.text)
 
 
 def told(observation: Observation, size: tuple[int, int]) -> list[Piece]:

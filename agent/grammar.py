@@ -1,11 +1,12 @@
-"""The spelling of every action: a table, from which parsing, rendering and the decoding mask follow.
+"""The spelling of every action: a table, from which parsing, rendering and the decoding masks follow.
 
 This is the only file that knows how an action is written. The region and re-encode rows are those of
-the Visual Perception Token paper (arXiv 2502.17425), to the token.
+the Visual Perception Token paper (arXiv 2502.17425), to the token. Models without perception tokens write the
+same in ordinary characters, and boxes as `[x0, y0, x1, y1]` where the others have cell tokens.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -16,6 +17,7 @@ from foveal.agent.actions import (
     MAX_OBJECTS,
     Action,
     Answer,
+    Area,
     Depth,
     Detect,
     Look,
@@ -26,6 +28,8 @@ from foveal.agent.actions import (
     Reencode,
     Region,
     Segment,
+    Target,
+    sound,
     targets_of,
 )
 from foveal.agent.errors import ActionError
@@ -93,19 +97,34 @@ _COLUMNS = {token: index for index, token in enumerate(X_TOKENS)}
 _ROWS = {token: index for index, token in enumerate(Y_TOKENS)}
 _CELLS = frozenset((*X_TOKENS, *Y_TOKENS))
 _NUMBERS = {token: number for number, token in enumerate(OBJECT_TOKENS, start=1)}
+_BOX = re.compile(r"\[([^\[\]]*)\]")
+_BETWEEN = re.compile(r"[\s,]+")
+
+Place = Callable[[Sequence[float]], Region | Area]
+"""What the numbers of a box point at. Raises ActionError when that cannot be said."""
 
 
-def render(action: Action) -> str:
-    """An action as the model writes it."""
+def spell(target: Target) -> str:
+    """A region as its four cell tokens, an object as its token; an area, which has no tokens, as its fractions."""
+    if isinstance(target, Object):
+        return f"<|obj_{target.index}|>"
+    if isinstance(target, Area):
+        return f"[{target.x0:.3f}, {target.y0:.3f}, {target.x1:.3f}, {target.y1:.3f}]"
+    return f"<|x_{target.x0}|><|y_{target.y0}|><|x_{target.x1}|><|y_{target.y1}|>"
+
+
+def render(action: Action, spell: Callable[[Target], str] = spell) -> str:
+    """An action as the model writes it; `spell` writes its targets."""
     match action:
         case Answer():
             return action.text
         case Detect():
             return f"<|detect_start|>{action.phrase}<|detect_end|>"
-        case Look(target=Region()):
-            return f"{REGION_START}{spell(action.target)}{REGION_END}"
         case Look():
-            return f"<|look_start|>{spell(action.target)}<|look_end|>"
+            inside = spell(action.target)
+            if inside.startswith(X_TOKENS):
+                return f"{REGION_START}{inside}{REGION_END}"
+            return f"<|look_start|>{inside}<|look_end|>"
         case Reencode():
             name = f"{action.encoder}_action"
             return f"<|{name}_start|><|{name}|><|{name}_end|>"
@@ -116,21 +135,14 @@ def render(action: Action) -> str:
             assert_never(action)
 
 
-def spell(target: Region | Object) -> str:
-    """A region as its four cell tokens, or an object as its token."""
-    if isinstance(target, Object):
-        return f"<|obj_{target.index}|>"
-    return f"<|x_{target.x0}|><|y_{target.y0}|><|x_{target.x1}|><|y_{target.y1}|>"
-
-
-def parse(text: str) -> tuple[Action, ...]:
+def parse(text: str, place: Place | None = None) -> tuple[Action, ...]:
     """The actions in one turn, in order; a turn without perception actions is one Answer.
 
     Cell tokens of a region may come in any order and number, as in the paper: the region spans their
-    extremes. Text around actions is dropped. Raises ActionError naming the first thing that is malformed.
+    extremes. Text around actions is dropped. Boxes in digits are read where `place` says what they point at.
+    Raises ActionError naming the first thing that is malformed.
     """
-    text = text.encode("utf-8", "replace").decode("utf-8")  # half a surrogate pair is no text
-    pieces = [piece for piece in _SPLIT.split(text) if piece]
+    pieces = [piece for piece in _SPLIT.split(sound(text)) if piece]
     actions: list[Action] = []
     position = 0
     while position < len(pieces):
@@ -141,7 +153,7 @@ def parse(text: str) -> tuple[Action, ...]:
             continue
         stop = _end_of(pieces, position, form)
         inside = [piece for piece in pieces[position + 1 : stop] if piece.strip()]
-        actions.append(_action(form, inside))
+        actions.append(_action(form, inside, place))
         position = stop + 1
     return tuple(actions) if actions else (Answer(text=text.strip()),)
 
@@ -169,24 +181,24 @@ def _end_of(pieces: Sequence[str], start: int, form: Form) -> int:
     raise ActionError(f"{form.start} is never closed; expected {form.end}")
 
 
-def _action(form: Form, inside: Sequence[str]) -> Perception:
+def _action(form: Form, inside: Sequence[str], place: Place | None) -> Perception:
     try:
-        return _build(form, inside)
+        return _build(form, inside, place)
     except ValidationError as error:
         reason = error.errors()[0]["msg"].removeprefix("Value error, ")
         raise ActionError(f"{form.kind} with {_quoted(inside)}: {reason}") from None
 
 
-def _build(form: Form, inside: Sequence[str]) -> Perception:
+def _build(form: Form, inside: Sequence[str], place: Place | None) -> Perception:
     if form.fixed:
         if tuple(inside) not in ((), (form.fixed,)):
             raise ActionError(f"{form.start} must be followed by {form.fixed} and nothing else")
         return Reencode.model_validate({"encoder": _ENCODERS[form.fixed]})
     if form.text:
         return Detect(phrase=_phrase(inside, form))
-    targets = _targets(inside, form)
+    targets = _targets(inside, form, place)
     if not form.least <= len(targets) <= form.most:
-        raise ActionError(f"{_rule(form)}, got {len(targets)}")
+        raise ActionError(f"{_rule(form, place)}, got {len(targets)}")
     if form.kind == "depth":
         return Depth(targets=tuple(targets))
     if form.kind == "read":
@@ -200,8 +212,8 @@ def _phrase(inside: Sequence[str], form: Form) -> str:
     return inside[0]
 
 
-def _targets(inside: Sequence[str], form: Form) -> list[Region | Object]:
-    found: list[Region | Object] = []
+def _targets(inside: Sequence[str], form: Form, place: Place | None) -> list[Target]:
+    found: list[Target] = []
     cells: list[str] = []
     for piece in inside:
         if form.regions and piece in _CELLS:
@@ -209,8 +221,11 @@ def _targets(inside: Sequence[str], form: Form) -> list[Region | Object]:
         elif form.objects and piece in _NUMBERS:
             found += [*_regions(cells, form), Object(index=_NUMBERS[piece])]
             cells = []
+        elif place is not None and _BETWEEN.sub("", _BOX.sub("", piece)) in ("", "[]"):
+            found += [*_regions(cells, form), *(place(box) for box in _boxes(piece))]
+            cells = []
         else:
-            raise ActionError(f"{_rule(form)}, not {_quoted([piece])}")
+            raise ActionError(f"{_rule(form, place)}, not {_quoted([piece])}")
     return [*found, *_regions(cells, form)]
 
 
@@ -230,13 +245,23 @@ def _region(cells: Sequence[str]) -> Region:
     return Region(x0=min(xs), y0=min(ys), x1=max(xs), y1=max(ys))
 
 
-def _rule(form: Form) -> str:
+def _boxes(piece: str) -> list[list[float]]:
+    """The numbers of every box in brackets."""
+    try:
+        return [[float(side) for side in box.split(",")] for box in _BOX.findall(piece)]
+    except ValueError:
+        raise ActionError(f"{_quoted([piece])} is no box; write [x0, y0, x1, y1]") from None
+
+
+def _rule(form: Form, place: Place | None = None) -> str:
     """What may stand in an action, in words for the model."""
     region = f"region such as {X_TOKENS[1]}{Y_TOKENS[1]}{X_TOKENS[3]}{Y_TOKENS[2]}"
     target = f"object such as {OBJECT_TOKENS[0]}"
-    kinds = " or ".join([region] * form.regions + [target] * form.objects)
+    kinds = [region] * form.regions + [target] * form.objects
+    if place is not None and kinds:
+        kinds = ["box [x0, y0, x1, y1]", target]
     count = "one" if form.least == form.most else f"{form.least} to {form.most}"
-    return f"{form.start} takes {count} {kinds}"
+    return f"{form.start} takes {count} {' or '.join(kinds)}"
 
 
 def _quoted(pieces: Sequence[str], limit: int = 60) -> str:

@@ -1,8 +1,8 @@
 """The protocol that every model backend keeps: open a session on a transcript, act, observe, act again."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,11 @@ class Usage:
     """Tokens decoded."""
     visual: int = 0
     """Visual tokens in context."""
+    cached: int = 0
+    """Tokens of context that were sent and had not to be computed, because a server had kept them."""
+    afresh: int = 0
+    """Turns before which all of the context was computed again: a chat template had rewritten the past, or the
+    family is one whose cache we do not know how to continue."""
 
 
 class Session(Protocol):
@@ -59,6 +64,30 @@ class Session(Protocol):
         """Free the caches."""
 
 
+@runtime_checkable
+class Schooled(Protocol):
+    """What a model is as well when it may know no other words than those it was trained on."""
+
+    instructed: bool
+    """Whether it follows instructions in any words; if not, what it writes on one means nothing."""
+
+
+@runtime_checkable
+class Structured(Protocol):
+    """What a session is as well when it can hold the model to a JSON schema while it writes."""
+
+    async def fill(
+        self,
+        schema: Mapping[str, Any],
+        max_new_tokens: int,
+        on_text: Callable[[str], None] | None = None,
+    ) -> Acted:
+        """Decode one turn without actions, as JSON that fits the schema, unless the tokens do not suffice.
+
+        For a schema that it cannot hold the model to it takes an ordinary turn: nobody relies on it.
+        """
+
+
 class PerceptionModel(Protocol):
     """Something that can look at an image and decide where to look next."""
 
@@ -68,3 +97,11 @@ class PerceptionModel(Protocol):
         self, transcript: Sequence[Asked | Acted | Observed | Noted], sight: Sight
     ) -> Session:
         """A session that has seen the whole transcript."""
+
+
+@runtime_checkable
+class Connected(Protocol):
+    """What a model is as well when it holds connections: whoever made it closes it."""
+
+    async def aclose(self) -> None:
+        """Let go of them."""

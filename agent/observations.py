@@ -45,16 +45,20 @@ class Box(_Frozen):
 
 
 class VisualTokens(_Frozen):
-    """Features in the model's embedding space, kept in the store."""
+    """A picture as an encoder saw it, kept in the store.
+
+    Of the model's own tower these are tokens in its embedding space. A re-encoding's are the encoder's features as
+    they are, (256, 1024) of DINOv2 or (256, 64, 64) of SAM; the model's projector makes `count` tokens of them.
+    """
 
     key: str
-    """Store key of a float array of shape (tokens, hidden)."""
+    """Store key of a float array: (tokens, hidden), or an encoder's features."""
     grid: tuple[int, int, int]
-    """Frames, rows and columns of patches before the 2 x 2 merge, as Qwen2-VL counts them."""
+    """Frames, rows and columns of patches before the 2 x 2 merge, as Qwen2-VL counts them, for `count` tokens."""
 
     @property
     def count(self) -> int:
-        """Tokens after the merge."""
+        """Tokens after the merge, or after the projector."""
         frames, rows, columns = self.grid
         return frames * rows * columns // 4
 

@@ -1,11 +1,11 @@
 """What was said so far, and by whom: every item is `emitted` by the model or `injected` by us."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from foveal.agent.actions import MAX_OBJECTS, Action, PerceptionKind
+from foveal.agent.actions import MAX_OBJECTS, Action, PerceptionKind, Text
 from foveal.agent.observations import Detected, Found, Observation
 
 
@@ -22,9 +22,11 @@ class Asked(_Frozen):
     """Content hash of the original image."""
     size: tuple[int, int]
     """Width and height of the original image in pixels."""
-    question: str
+    question: Text
     tools: tuple[PerceptionKind, ...] = ()
     """The perception actions that this run allows."""
+    answer_schema: str = ""
+    """A JSON schema that the answer must fit, as JSON text; empty for an answer in any words."""
 
 
 class Acted(_Frozen):
@@ -32,7 +34,7 @@ class Acted(_Frozen):
 
     kind: Literal["acted"] = "acted"
     by: Literal["emitted"] = "emitted"
-    text: str
+    text: Text
     """The turn with its special tokens spelled out, without the end-of-turn token."""
     tokens: tuple[int, ...] = ()
     """The token ids, when the model has any: replayed exactly when a session is rebuilt."""
@@ -55,7 +57,9 @@ class Noted(_Frozen):
 
     kind: Literal["noted"] = "noted"
     by: Literal["injected"] = "injected"
-    text: str
+    text: Text
+    error: bool = False
+    """Whether it corrects the model; it is then told as a failure is."""
 
 
 Item = Annotated[Asked | Acted | Observed | Noted, Field(discriminator="kind")]
@@ -80,3 +84,11 @@ def numbered(detected: Detected, taken: int) -> Detected:
         for n, found in enumerate(detected.objects, start=taken + 1)
     )
     return detected.model_copy(update={"objects": objects})
+
+
+def opening_of(transcript: Sequence[Asked | Acted | Observed | Noted]) -> Asked:
+    """What a transcript begins with. Raises ValueError for one that begins with anything but the question."""
+    first = transcript[0]
+    if not isinstance(first, Asked):
+        raise ValueError(f"a transcript starts with what was asked, not with {first.kind!r}")
+    return first

@@ -36,6 +36,8 @@ class Paper:
 
     trigger: Trigger = "none"
     """Which perception the question asks for; "none" leaves it to the model."""
+    instructed: bool = True
+    """They are chat models that were tuned further."""
 
     def opening(self, asked: Asked) -> tuple[str, str]:
         """What stands before and after the image, up to the model's first turn."""
@@ -51,6 +53,10 @@ class Paper:
         """The answer without the sentence that the model was trained to begin it with."""
         said = _HANDOVER.match(text)
         return text[said.end() :] if said else text
+
+    def may_drop(self, text: str) -> bool:
+        """While it may be the beginning of that sentence."""
+        return HANDOVER.startswith(text.strip()) and bool(text)
 
 
 def _worth_saying(items: Sequence[Injected]) -> list[Injected]:

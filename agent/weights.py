@@ -2,13 +2,17 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from foveal.agent.errors import SetupError
 
 SUMS = "SHA256SUMS"
+LARGE = 2**26
+"""Bytes from which on a file's digest is remembered."""
 CURE = "reinstall foveal or point the profile at intact weights"
 
 
@@ -95,8 +99,40 @@ def checksums(folder: Path) -> dict[str, str]:
     return {row[1].lstrip("*").removeprefix("./"): row[0].lower() for row in rows if len(row) == 2}
 
 
+def fingerprint(folder: Path) -> str:
+    """SHA-256 over all weights in a folder: of their list where there is one, else of the files."""
+    listed = checksums(folder) or {
+        str(path.relative_to(folder)): _named(path) or digest(path)
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+    rows = "".join(f"{name} {value}\n" for name, value in sorted(listed.items()))
+    return hashlib.sha256(rows.encode()).hexdigest()
+
+
+def _named(path: Path) -> str:
+    """The digest that a download cache has already put into the file's name, if it has."""
+    name = path.resolve().name
+    return name if path.is_symlink() and re.fullmatch("[0-9a-f]{64}", name) else ""
+
+
 def digest(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
+    """SHA-256 of a file's bytes, in hexadecimal.
+
+    A large file is read once in a process, as long as its size and time stay: its parts are loaded one by one.
+    """
+    stat = path.stat()
+    if stat.st_size < LARGE:
+        return _computed(path)
+    return _remembered(path.resolve(), stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _remembered(path: Path, size: int, modified: int) -> str:
+    return _computed(path)
+
+
+def _computed(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

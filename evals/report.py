@@ -3,12 +3,12 @@
 import platform
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 
 from pydantic import BaseModel, ConfigDict
 
-from foveal.evals.score import Verdict, wilson
+from foveal.evals.score import Verdict, verdict, wilson
 from foveal.evals.splits import Split
 from foveal.graphs.result import Result
 
@@ -38,6 +38,12 @@ class Setting(_Frozen):
     profile: str
     tools: tuple[str, ...]
     """The perception actions that were allowed."""
+    trigger: str = "none"
+    """The phrase that followed every question, for checkpoints that are told when to look again."""
+    gate: float | None = None
+    """How sure the model had to be to answer without looking, if it might."""
+    ablate: str = ""
+    """What was taken away besides, as `agent eval --ablate` takes it."""
 
 
 class Share(_Frozen):
@@ -61,7 +67,9 @@ class Report(Share):
     mean_hops: float
     mean_actions: float
     ended_by: dict[str, int]
-    """How many runs ended with an answer of the model's own, and how many by each budget."""
+    """How many runs ended with an answer of the model's own, how many at the gate and by each budget."""
+    direct: Share | None = None
+    """What the answers without looking are worth, where every question was asked so too."""
     seconds: float
     """Wall-clock time, drawing the scenes included."""
     setting: Setting
@@ -80,6 +88,7 @@ def reported(rows: Sequence[Scored], setting: Setting, seconds: float) -> Report
         mean_hops=_mean([row.result.usage.hops for row in rows]),
         mean_actions=_mean([row.result.usage.actions for row in rows]),
         ended_by=dict(Counter(row.result.ended_by for row in rows)),
+        direct=_direct(rows),
         seconds=round(seconds, 3),
         setting=setting,
         version=version("foveal"),
@@ -98,6 +107,17 @@ def _share(rows: Sequence[Scored]) -> Share:
         interval=wilson(right, n),
         majority=_majority(rows),
     )
+
+
+def _direct(rows: Sequence[Scored]) -> Share | None:
+    """The share of the answers without looking; None unless all are there."""
+    answers = [row.result.direct for row in rows]
+    judged = [
+        replace(row, verdict=verdict(direct.answer, row.truth))
+        for row, direct in zip(rows, answers, strict=True)
+        if direct is not None
+    ]
+    return _share(judged) if judged and len(judged) == len(rows) else None
 
 
 def _majority(rows: Sequence[Scored]) -> float:

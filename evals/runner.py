@@ -43,9 +43,14 @@ def evaluate(
     split: Split = "test",
     *,
     tools: Sequence[str] | None = None,
+    gate: float | None = None,
+    ablate: str = "",
     on_progress: Callable[[Scored], None] = lambda scored: None,
 ) -> Report:
-    """Ask `limit` questions, one per scene. `tools` are those the agent allows, for the report."""
+    """Ask `limit` questions, one per scene.
+
+    `tools`, `gate` and `ablate` say for the report what the agent was given.
+    """
     if limit < 1 or seed < 0:
         raise InputError(
             f"limit {limit} and seed {seed}: ask 1 question or more, with seed 0 or more"
@@ -57,7 +62,10 @@ def evaluate(
         rows.append(Scored(number, question.family, question.text, question.answer, result, judged))
         on_progress(rows[-1])
     allowed = tuple(agent.profile.tools if tools is None else tools)
-    setting = Setting(split=split, seed=seed, profile=agent.profile.name, tools=allowed)
+    setting = Setting(
+        split=split, seed=seed, profile=agent.profile.name, tools=allowed,
+        trigger=agent.profile.trigger, gate=gate, ablate=ablate,
+    )  # fmt: skip
     return reported(rows, setting, time.monotonic() - began)
 
 

@@ -1,13 +1,12 @@
 """Right, wrong or no answer; and how sure a share of right answers is."""
 
 import math
-import re
-import unicodedata
 from typing import Literal
+
+from foveal.graphs.sameness import normalised
 
 Verdict = Literal["right", "wrong", "no_answer"]
 
-_ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 Z95 = 1.959964
 """Standard deviations that hold 95 % of a normal distribution."""
 
@@ -18,16 +17,6 @@ def verdict(answer: str, truth: str) -> Verdict:
     if not said:
         return "no_answer"
     return "right" if said == normalised(truth) else "wrong"
-
-
-def normalised(answer: str) -> str:
-    """The words of an answer.
-
-    An answer that is nothing but an article keeps it: a sign may say "A".
-    """
-    folded = unicodedata.normalize("NFKC", answer).casefold()
-    words = "".join(" " if unicodedata.category(c)[0] in "PSZC" else c for c in folded)
-    return " ".join(_ARTICLES.sub(" ", words).split()) or " ".join(words.split())
 
 
 def wilson(right: int, of: int) -> tuple[float, float]:

@@ -8,14 +8,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
+from foveal.agent.choosing import choose
+from foveal.agent.errors import InputError
+from foveal.agent.pools import Pool, parsed
 from foveal.graphs.agent import Agent, loaded
 from foveal.graphs.budgets import Budgets
 from foveal.graphs.result import Result
 from foveal.graphs.run import checked_question
+from foveal.graphs.schema import Schema, schema_file
 from foveal.graphs.trace import Event, Started
 from foveal.show import Narrator
 from foveal.terminal import one_line, own_stdout, printable
 from foveal.tools.images import Source
+from foveal.words import relied
 
 
 @dataclass(frozen=True)
@@ -32,41 +37,75 @@ class Order:
     trace: str | None = None
     json: bool = False
     hops: bool = False
+    model: str | None = None
+    """A model folder or a repository, instead of a profile."""
+    trigger: str | None = None
+    """The phrase that asks a released checkpoint to look again."""
+    pools: tuple[str, ...] = ()
+    """As typed: detector.replicas=2."""
+    base_url: str | None = None
+    """An OpenAI-compatible server, whose model is then meant."""
+    gate: float | None = None
+    """How sure the model must be to answer without looking."""
+    schema: str | None = None
+    """A file with a JSON schema that the answer is to fit."""
+    verify: bool = False
+    """Ask again with what was seen withheld."""
+
+
+@dataclass(frozen=True)
+class _Query:
+    """What one question asks for."""
+
+    question: str
+    schema: Schema | None
+    verify: bool
 
 
 def run(order: Order) -> int:
-    """Answer on stdout. Returns the exit code: 0, or 1 when the model gave no answer."""
+    """Answer on stdout. Returns the exit code: 0, or 1 without an answer, or one that does not fit the schema."""
     started = time.monotonic()
+    schema = None if order.schema is None else schema_file(order.schema)
     with own_stdout() as out, _agent(order) as agent:
-        question = checked_question(order.question)
+        query = _Query(checked_question(order.question), schema, order.verify)
         pixels = loaded(order.image, agent.settings)
+        agent.fetch()  # here: what it says is not to mix with the hops
         if order.json:
             log = _Log(started)
-            result = _asked(agent, pixels, question, log.hear)
+            result = _asked(agent, pixels, query, log.hear)
             out.write(json.dumps(log.report(result), ensure_ascii=False) + "\n")
         elif order.hops or out.isatty():
             with Narrator(out) as narrator:
-                result = _asked(agent, pixels, question, narrator.tell)
+                result = _asked(agent, pixels, query, narrator.tell)
         else:
-            result = _asked(agent, pixels, question, lambda event: None)
-            _plain(result, out)
+            result = _asked(agent, pixels, query, lambda event: None)
+            _plain(result, query, out)
         out.flush()
-    return 0 if result.answer else 1
+    return int(not result.answer or (schema is not None and result.value is None))
 
 
 def _agent(order: Order) -> Agent:
     return Agent(
-        order.profile,
+        choose(order.profile, order.model, order.trigger, order.base_url),
         ray=True if order.ray == "local" else order.ray,
+        pools=_pools(order),
         tools=order.tools,
         budgets=Budgets() if order.max_hops is None else Budgets(hops=order.max_hops),
+        gate=order.gate,
         trace_dir=order.trace,
     )
 
 
-def _asked(agent: Agent, image: Source, question: str, hear: Callable[[Event], None]) -> Result:
+def _pools(order: Order) -> dict[str, Pool]:
+    if order.pools and not order.ray:
+        raise InputError("--pool is for specialists on Ray: add --ray")
+    return parsed(order.pools)
+
+
+def _asked(agent: Agent, image: Source, query: _Query, hear: Callable[[Event], None]) -> Result:
     async def listen() -> Result:
-        async for event in agent.stream(image, question):
+        events = agent.stream(image, query.question, schema=query.schema, verify=query.verify)
+        async for event in events:
             hear(event)
             if event.kind == "finished":
                 result = event.result
@@ -75,11 +114,16 @@ def _asked(agent: Agent, image: Source, question: str, hear: Callable[[Event], N
     return asyncio.run(listen())
 
 
-def _plain(result: Result, out: TextIO) -> None:
-    """The answer for a pipe, and on stderr what limits it."""
-    if result.answer:
+def _plain(result: Result, query: _Query, out: TextIO) -> None:
+    """The answer for a pipe, and on stderr what limits it. Where JSON is awaited nothing else is written."""
+    notes = [*result.notes, *relied(result)]
+    if result.value is not None:
+        out.write(json.dumps(result.value, ensure_ascii=False) + "\n")
+    elif result.answer and query.schema is None:
         out.write(printable(result.answer) + "\n")
-    for note in result.notes:
+    elif result.answer:
+        notes.append(f"the answer was: {result.answer}")
+    for note in notes:
         sys.stderr.write(f"agent: note: {one_line(note)}\n")
 
 
@@ -98,6 +142,8 @@ class _Log:
             self.settings = _settings(event)
         elif event.kind == "thought":
             self.timings["model"] += event.seconds
+        elif event.kind == "direct":
+            self.timings["model"] += sum(thought.seconds for thought in event.thoughts)
         elif event.kind == "returned":
             self.timings["specialists"] += event.hop.seconds
 
@@ -115,5 +161,6 @@ def _settings(started: Started) -> dict[str, Any]:
         "tools": started.asked.tools,
         "profile": started.profile,
         "budgets": started.budgets.model_dump(mode="json"),
+        "gate": started.gate,
         "version": started.version,
     }

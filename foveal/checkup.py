@@ -11,11 +11,14 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict
 
 from foveal.agent.errors import FovealError, SetupError
-from foveal.agent.profiles import embedded_weights
+from foveal.agent.hub.fetching import at_hand
+from foveal.agent.hub.releases import RELEASES, memory, size
+from foveal.agent.profiles import embedded_weights, load
 from foveal.agent.settings import settings
 from foveal.agent.weights import CURE, SUMS, checksums, verify
 
@@ -57,7 +60,7 @@ class Report(BaseModel):
 
 def examined() -> Report:
     """Look at everything. Nothing is started, downloaded or changed."""
-    checks = (*_python(), *_extras(), *_weights(), *_devices(), *_ray(), *_disk())
+    checks = (*_python(), *_extras(), *_weights(), *_profiles(), *_devices(), *_ray(), *_disk())
     return Report(ok=all(check.state != "problem" for check in checks), checks=checks)
 
 
@@ -117,11 +120,55 @@ def _intact(path: Path, listed: bool) -> Check:
         return _broken("weights", path.name, error.problem, error.cure)
     except OSError as error:
         return _broken("weights", path.name, str(error.strerror), CURE)
-    size = _size(path.stat().st_size)
+    bytes_there = size(path.stat().st_size)
     if listed:
-        return Check(about="weights", name=path.name, state="ok", found=f"{size}, verified")
-    found = f"{size}, not listed in {SUMS}, so not verified"
+        return Check(about="weights", name=path.name, state="ok", found=f"{bytes_there}, verified")
+    found = f"{bytes_there}, not listed in {SUMS}, so not verified"
     return Check(about="weights", name=path.name, state="optional", found=found)
+
+
+def _profiles() -> Iterator[Check]:
+    yield Check(about="profiles", name="embedded", state="ok", found="comes with the package")
+    for name in RELEASES:
+        try:
+            yield _profile(name)
+        except FovealError as error:
+            yield Check(about="profiles", name=name, state="optional", found=str(error))
+    yield _server()
+
+
+def _server() -> Check:
+    """Whether somebody listens at the address of the profile `openai`; nothing is asked of it."""
+    cure = "agent run --base-url http://HOST:PORT/v1 --model NAME, or set FOVEAL_BASE_URL"
+    try:
+        url = urlsplit(load("openai").base_url)
+    except FovealError as error:
+        return Check(about="profiles", name="openai", state="optional", found=str(error), cure=cure)
+    if not url.hostname:
+        found = "asks an OpenAI-compatible server; none is named"
+        return Check(about="profiles", name="openai", state="optional", found=found, cure=cure)
+    port = url.port or (443 if url.scheme == "https" else 80)
+    key = "with a key" if settings().api_key else "without a key"
+    if _answers(f"{url.hostname}:{port}"):
+        found = f"asks the server at {url.geturl()}, {key}"
+        return Check(about="profiles", name="openai", state="ok", found=found)
+    found = f"nobody listens at {url.geturl()}"
+    return Check(about="profiles", name="openai", state="optional", found=found, cure=cure)
+
+
+def _profile(name: str) -> Check:
+    release, disk = load(name).release, RELEASES[name].disk
+    found, cure = f"in the folder that FOVEAL_WEIGHTS names, {settings().weights}", ""
+    if release is not None:
+        here = at_hand(release)
+        found = f"downloaded to {here}"
+        if here is None:
+            on_cpu = memory(disk, "cpu")
+            found = f"needs {size(disk)} of disk, and {size(on_cpu)} of memory on cpu or {size(disk)} on a GPU"
+            cure = "a model is downloaded when it is first used: agent run --profile NAME"
+    return Check(
+        about="profiles", name=name, state="optional" if cure else "ok", found=found, cure=cure
+    )
 
 
 def _devices() -> Iterator[Check]:
@@ -206,21 +253,12 @@ def _disk() -> Iterator[Check]:
             "disk", "temporary files", str(error), "set TMPDIR to a folder that can be written"
         )
         return
-    found = f"{folder}, {_size(free)} free"
+    found = f"{folder}, {size(free)} free"
     if free < ROOM:
-        yield _broken("disk", "temporary files", found, f"free {_size(ROOM)} there or set TMPDIR")
+        yield _broken("disk", "temporary files", found, f"free {size(ROOM)} there or set TMPDIR")
     else:
         yield Check(about="disk", name="temporary files", state="ok", found=found)
 
 
 def _broken(about: str, name: str, found: str, cure: str) -> Check:
     return Check(about=about, name=name, state="problem", found=found, cure=cure)
-
-
-def _size(count: int) -> str:
-    number = float(count)
-    for unit in ("B", "kB", "MB", "GB"):
-        if number < 1000:
-            return f"{number:.0f} {unit}" if number >= 10 or unit == "B" else f"{number:.1f} {unit}"
-        number /= 1000
-    return f"{number:.1f} TB"

@@ -12,8 +12,12 @@ from typing import Annotated, Any, Literal
 import typer
 
 from foveal.agent.errors import InputError, SetupError
-from foveal.options import Job, Json, Profile, Tools
+from foveal.batch_command import batch
+from foveal.bench_command import bench
+from foveal.options import BaseUrl, Gate, Job, Json, Model, Pools, Profile, Tools, Trigger
+from foveal.pool_command import pool
 from foveal.terminal import discard_stdout, one_line
+from foveal.weights_command import weights
 
 app = typer.Typer(
     help="An agent that looks again: it answers questions about images.",
@@ -29,14 +33,26 @@ def run(
     ],
     question: Annotated[str, typer.Option(metavar="TEXT", help="What to find out.")],
     profile: Profile = None,
+    model: Model = None,
+    base_url: BaseUrl = None,
+    trigger: Trigger = None,
     ray: Annotated[
         str | None,
         typer.Option(metavar="[ADDRESS]", help="Run specialists on Ray: here, or auto, host:port."),
     ] = None,
+    pools: Pools = None,
     tools: Tools = None,
     max_hops: Annotated[
         int | None, typer.Option(min=0, metavar="N", help="Times it may look again.")
     ] = None,
+    gate: Gate = None,
+    schema: Annotated[
+        str | None, typer.Option(metavar="FILE", help="A JSON schema that the answer is to fit.")
+    ] = None,
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", metavar="", help="Ask again without what was seen, and compare."),
+    ] = False,
     as_json: Json = False,
     trace: Annotated[
         str | None, typer.Option(metavar="DIR", help="Write a JSONL trace of the run there.")
@@ -47,13 +63,16 @@ def run(
 ) -> Job:
     """Answer a question about an image.
 
-    On a terminal each hop is shown as it happens; a pipe gets the answer alone.
+    On a terminal each hop is shown as it happens; a pipe gets the answer alone, with --schema as JSON.
     """
 
     def job() -> int:
         from foveal import asking
 
-        order = asking.Order(image, question, profile, ray, tools, max_hops, trace, as_json, hops)
+        order = asking.Order(
+            image, question, profile, ray, tools, max_hops, trace, as_json, hops, model, trigger,
+            tuple(pools or ()), base_url, gate, schema, verify,
+        )  # fmt: skip
         return asking.run(order)
 
     return job
@@ -71,6 +90,11 @@ def doctor(as_json: Json = False) -> Job:
     return job
 
 
+app.command(epilog="Example: agent batch questions.jsonl --out answers")(batch)
+app.command()(bench)
+app.add_typer(pool, name="pool")
+app.add_typer(weights, name="weights")
+
 measures = typer.Typer(help="Measure how often the agent is right.")
 app.add_typer(measures, name="eval")
 
@@ -87,14 +111,26 @@ def eval_tabletop(
     ] = "test",
     tools: Tools = None,
     profile: Profile = None,
+    model: Model = None,
+    base_url: BaseUrl = None,
+    trigger: Trigger = None,
+    ablate: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LIST", help="Replace, by comma: tools=none, h=zero|random|other|none, c=zero."
+        ),
+    ] = None,
+    gate: Gate = None,
     as_json: Json = False,
 ) -> Job:
     """Ask about rendered tables that no training has seen, one question a scene."""
 
     def job() -> int:
-        from foveal.evaluating import tabletop
+        from foveal.agent.choosing import choose
+        from foveal.evaluating import Order, tabletop
 
-        return tabletop(limit, seed, profile, tools, as_json, split)
+        chosen = choose(profile, model, trigger, base_url)
+        return tabletop(Order(limit, seed, chosen, tools, ablate, as_json, gate, split))
 
     return job
 

@@ -8,6 +8,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from foveal.agent.errors import InputError
+from foveal.agent.profiles import Profile
+from foveal.evals.ablation import Ablation
 from foveal.evals.report import Report, Scored, Share
 from foveal.evals.runner import evaluate
 from foveal.evals.splits import Split
@@ -15,26 +18,49 @@ from foveal.graphs.agent import Agent, chosen
 from foveal.terminal import own_stdout
 
 
-def tabletop(
-    limit: int,
-    seed: int,
-    profile: str | None,
-    tools: str | None,
-    as_json: bool,
-    split: Split = "test",
-) -> int:
+@dataclass(frozen=True)
+class Order:
+    """What was typed."""
+
+    limit: int
+    seed: int
+    profile: Profile
+    tools: str | None = None
+    ablate: str | None = None
+    as_json: bool = False
+    gate: float | None = None
+    split: Split = "test"
+
+
+def tabletop(order: Order) -> int:
     """Questions about rendered tables; the report on stdout, progress on stderr if that is a terminal."""
-    with own_stdout() as out, Agent(profile, tools=tools) as agent:
+    ablation = Ablation.parsed(order.ablate)
+    tools = _tools(order.tools, ablation)
+    control = ablation.control(order.profile)
+    agent = Agent(order.profile, tools=tools, gate=order.gate, control=control)
+    with own_stdout() as out, agent:
         allowed = chosen(tools, agent.profile)
-        progress = _Progress(limit, sys.stderr)
-        report = evaluate(agent, limit, seed, split, tools=allowed, on_progress=progress.show)
+        agent.fetch()
+        progress = _Progress(order.limit, sys.stderr)
+        report = evaluate(
+            agent, order.limit, order.seed, order.split,
+            tools=allowed, gate=order.gate, ablate=str(ablation), on_progress=progress.show,
+        )  # fmt: skip
         progress.end()
-        if as_json:
+        if order.as_json:
             out.write(report.model_dump_json() + "\n")
         else:
             _print(report, Console(file=out, highlight=False, emoji=False, markup=False))
         out.flush()
     return 0
+
+
+def _tools(tools: str | None, ablation: Ablation) -> str | None:
+    if ablation.tools == "own":
+        return tools
+    if tools is not None:
+        raise InputError("--tools and --ablate tools=none exclude each other: name one")
+    return "none"
 
 
 @dataclass
@@ -73,16 +99,26 @@ def _print(report: Report, console: Console) -> None:
         table.add_row(name, *_cells(share))
     table.add_section()
     table.add_row(Text("all"), *_cells(report), style="bold")
+    if report.direct is not None:
+        table.add_row(Text("without looking"), *_cells(report.direct))
     console.print(table)
     setting = report.setting
     console.print(
         Text(
             f"\nprofile {setting.profile}, tools {' '.join(setting.tools) or 'none'}, "
-            f"{setting.split} seed {setting.seed}\n"
+            f"{setting.split} seed {setting.seed}"
+            f"{f', without: {setting.ablate}' if setting.ablate else ''}{_gate(report)}\n"
             f"{report.mean_hops:.2f} hops a question, {report.seconds / report.n:.2f} s a question",
             style="dim",
         )
     )
+
+
+def _gate(report: Report) -> str:
+    if report.setting.gate is None:
+        return ""
+    share = report.ended_by.get("gate", 0) / report.n
+    return f", gate {report.setting.gate:g}: {share:.1%} answered without looking"
 
 
 def _cells(share: Share) -> tuple[str, ...]:

@@ -14,6 +14,32 @@ Tools = Annotated[
 ]
 Profile = Annotated[
     str | None,
-    typer.Option(metavar="NAME|TOML", help="Model and specialists; by default: embedded."),
+    typer.Option(metavar="NAME|TOML", help="Model and specialists; `agent doctor` lists them."),
+]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PATH|REPO|NAME", help="Model folder, owner/name on the Hub, or a server's model."
+    ),
+]
+BaseUrl = Annotated[
+    str | None,
+    typer.Option(metavar="URL", help="An OpenAI-compatible server: http://localhost:8000/v1."),
+]
+Trigger = Annotated[
+    str | None,
+    typer.Option(metavar="WHICH", help="Phrase for released checkpoints: none, region, reencode."),
+]
+Pools = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--pool", metavar="NAME.KEY=V", help="With --ray: detector.replicas=2; repeat it."
+    ),
+]
+Gate = Annotated[
+    float | None,
+    typer.Option(
+        min=0, max=1, metavar="P", help="Answer without looking where it is so sure: 0.9."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object.")]

@@ -1,5 +1,6 @@
 """A run on the terminal: each hop as it happens, then the answer and how sure the model is."""
 
+import json
 from typing import TextIO
 
 from rich.console import Console
@@ -12,7 +13,7 @@ from foveal.agent.observations import Detected, Failed
 from foveal.graphs.result import Hop, Result
 from foveal.graphs.trace import Event
 from foveal.terminal import printable
-from foveal.words import asked, came_back
+from foveal.words import asked, came_back, relied
 
 WIDTH = 100
 """Wider terminals are not filled: the eye loses the line."""
@@ -43,6 +44,10 @@ class Narrator:
     def tell(self, event: Event) -> None:
         """Show one event, if there is something to show."""
         if event.kind == "started":
+            self._waiting("thinking")
+        elif event.kind == "aside":
+            self._waiting("answering without looking")
+        elif event.kind == "direct":
             self._waiting("thinking")
         elif event.kind == "called":
             self._waiting(f"{event.specialist}: {asked(event.action, self._names)}")
@@ -87,11 +92,16 @@ class Narrator:
     def _answer(self, result: Result) -> None:
         if self._hops:
             self._console.print()
-        if result.answer:
+        if result.value is not None:
+            value = json.dumps(result.value, ensure_ascii=False)
+            self._console.print(Text(printable(value), style="bold"))
+        elif result.answer:
             self._console.print(Text(printable(result.answer), style="bold"))
         else:
             self._console.print(Text("no answer", style="bold yellow"))
         self._console.print(self._summary(result))
+        for line in relied(result):
+            self._console.print(Text(printable(line), style="dim"))
         for note in result.notes:
             if note not in self._told:
                 self._note(note)
@@ -101,7 +111,9 @@ class Narrator:
     def _summary(self, result: Result) -> Text:
         parts = [f"{result.usage.hops} hop{'' if result.usage.hops == 1 else 's'}"]
         parts.append(f"{result.seconds:.1f} s")
-        if result.ended_by != "answer":
+        if result.ended_by == "gate":
+            parts.append("sure enough without looking")
+        elif result.ended_by != "answer":
             parts.append(f"ended by the budget of {result.ended_by.replace('_', ' ')}")
         text = Text("", style="dim")
         if result.answer and result.confidence is not None:

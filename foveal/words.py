@@ -1,9 +1,10 @@
-"""Actions and observations in words, for people."""
+"""Actions, observations and what an answer rests on, in words, for people."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import assert_never
 
 from foveal.agent.actions import (
+    Area,
     Depth,
     Detect,
     Look,
@@ -11,8 +12,8 @@ from foveal.agent.actions import (
     Perception,
     Read,
     Reencode,
-    Region,
     Segment,
+    Target,
     targets_of,
 )
 from foveal.agent.observations import (
@@ -27,6 +28,7 @@ from foveal.agent.observations import (
     Segmented,
     View,
 )
+from foveal.graphs.result import Result
 
 LINES = 8
 """Objects, distances or lines of text that are listed one by one."""
@@ -81,6 +83,21 @@ def came_back(observation: Observation) -> list[str]:
             assert_never(observation)
 
 
+def relied(result: Result) -> list[str]:
+    """Whether the answer depends on what was seen, where that was asked."""
+    compared = result.faithful
+    if compared is None:
+        return []
+    if not compared.depends:
+        told = "the answer is the same without what was seen"
+    elif compared.without:
+        told = f'without what was seen the answer would be "{compared.without}"'
+    else:
+        return ["without what was seen there would be no answer"]
+    sure = compared.confidence_without
+    return [told if sure is None else f"{told} (confidence {100 * sure:.0f} %)"]
+
+
 def _detected(observation: Detected) -> list[str]:
     lines = [
         f"{_called(found.index, found.label, found.box)} {_percent(found.score)}, {_within(found.box)}"
@@ -96,10 +113,15 @@ def _capped(lines: Sequence[str]) -> list[str]:
     return [*lines[:LINES], *([f"and {rest} more"] if rest > 0 else [])]
 
 
-def _place(target: Region | Object, names: Mapping[int, str]) -> str:
+def _place(target: Target, names: Mapping[int, str]) -> str:
     if isinstance(target, Object):
         label = names.get(target.index, "")
         return f"object {target.index}" + (f" ({label})" if label else "")
+    if isinstance(target, Area):
+        x0, y0, x1, y1 = (
+            f"{100 * side:.0f}" for side in (target.x0, target.y0, target.x1, target.y1)
+        )
+        return f"{x0} to {x1} % across, {y0} to {y1} % down"
     across, down = _span(target.x0, target.x1), _span(target.y0, target.y1)
     return f"columns {across}, rows {down} of 8 x 8"
 

@@ -1,7 +1,8 @@
 """The Python door: an Agent that answers questions about images."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+import threading
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -9,13 +10,17 @@ from typing import Any
 
 from foveal.agent.actions import PERCEPTIONS, PerceptionKind
 from foveal.agent.errors import InputError
-from foveal.agent.model import PerceptionModel
+from foveal.agent.model import Connected, PerceptionModel
+from foveal.agent.native.control import Control
+from foveal.agent.pools import Pool, merged
 from foveal.agent.profiles import Profile, load
 from foveal.agent.settings import Settings, settings
 from foveal.graphs.budgets import Budgets
+from foveal.graphs.carriers import carrier
 from foveal.graphs.loop import BackgroundLoop
 from foveal.graphs.result import Result
 from foveal.graphs.run import Parts, Watcher, checked_question, run
+from foveal.graphs.schema import T, Wanted, schema_of
 from foveal.graphs.trace import Event
 from foveal.tools.base import Dispatcher
 from foveal.tools.images import Pixels, Source, load_image
@@ -40,17 +45,23 @@ class Agent:
         profile: str | Path | Profile | None = None,
         *,
         ray: str | bool | None = None,
+        pools: Mapping[str, Pool] | None = None,
         tools: Tools = None,
         budgets: Budgets | None = None,
+        gate: float | None = None,
         trace_dir: str | Path | None = None,
         model: PerceptionModel | None = None,
         dispatcher: Dispatcher | None = None,
         store: ImageStore | None = None,
+        control: Control | None = None,
     ) -> None:
         """Choose a profile (a name, a TOML file; by default FOVEAL_PROFILE, or embedded) and what it may do.
 
-        `ray` is the address of a cluster, or True to start one here. `model` replaces the profile's own, and
+        `ray` is the address of a cluster, or True to start one here; `pools` replace what the profile says of
+        how its specialists run there. With a `gate` from 0 to 1 the model first answers without looking, and
+        that stands if it is so sure. `model` replaces the profile's own, and
         `dispatcher`, which comes with the `store` it works on, its specialists; whoever made them closes them.
+        `control` replaces the control state of re-encodings, for ablations.
         """
         if dispatcher is not None and store is None:
             raise InputError("a dispatcher comes with the store that it reads images from")
@@ -58,24 +69,47 @@ class Agent:
         named = profile or self.settings.profile
         self.profile = named if isinstance(named, Profile) else load(named)
         self._tools = chosen(tools, self.profile)
-        self._budgets = budgets or Budgets()
+        self._budgets, self._gate = budgets or Budgets(), checked_gate(gate)
         self._trace_dir = None if trace_dir is None else Path(trace_dir)
         self._ray, self._model, self._dispatcher = ray, model, dispatcher
+        self._control = control
+        self._pools = merged(self.profile.pools, pools or {})
         self._owns_dispatcher = dispatcher is None
         self._store = store if store is not None else ImageStore()
         self._parts: Parts | None = None
+        self._closing = threading.Event()
         self._loading = asyncio.Lock()
         self._loop = BackgroundLoop()
 
-    def ask(self, image: Source, question: str) -> Result:
-        """Answer a question about an image: a path, URL, "-" for stdin, bytes, PIL image or array."""
-        return self._loop.wait(self._run(image, question))
+    def ask(
+        self, image: Source, question: str, *, schema: Wanted[T] | None = None, verify: bool = False
+    ) -> Result[T]:
+        """Answer a question about an image: a path, URL, "-" for stdin, bytes, PIL image or array.
 
-    async def aask(self, image: Source, question: str) -> Result:
+        With a `schema`, a pydantic class or a JSON schema, the answer is also the result's `value`. `verify` asks
+        again with what was seen withheld, and the result says whether the answer depends on it.
+        """
+        return self._loop.wait(self._run(image, question, schema=schema, verify=verify))
+
+    async def aask(
+        self, image: Source, question: str, *, schema: Wanted[T] | None = None, verify: bool = False
+    ) -> Result[T]:
         """The same, for use with `await`; cancelling it ends the run."""
-        return await asyncio.wrap_future(self._loop.submit(self._run(image, question)))
+        run = self._run(image, question, schema=schema, verify=verify)
+        return await asyncio.wrap_future(self._loop.submit(run))
 
-    async def stream(self, image: Source, question: str) -> AsyncIterator[Event]:
+    async def aload(self) -> None:
+        """Load the model now; else the first question does. Raises SetupError when it cannot be loaded."""
+        await asyncio.wrap_future(self._loop.submit(self._loaded()))
+
+    async def stream(
+        self,
+        image: Source,
+        question: str,
+        *,
+        schema: Wanted | None = None,
+        verify: bool = False,
+    ) -> AsyncIterator[Event]:
         """Every event as it happens; the last one is `Finished` and has the result. Leaving early ends the run."""
         here, queue = asyncio.get_running_loop(), asyncio.Queue[Event | None]()
 
@@ -83,7 +117,8 @@ class Agent:
             with suppress(RuntimeError):  # the listener's loop is closed: nobody listens
                 here.call_soon_threadsafe(queue.put_nowait, event)
 
-        future = self._loop.submit(self._run(image, question, hand_over))
+        run = self._run(image, question, hand_over, schema=schema, verify=verify)
+        future = self._loop.submit(run)
         future.add_done_callback(lambda _: hand_over(None))
         try:
             while (event := await queue.get()) is not None:
@@ -92,8 +127,28 @@ class Agent:
         finally:
             future.cancel()
 
+    def fetch(self) -> None:
+        """Download what the profile needs and this machine lacks, once; else the first question does.
+
+        Raises SetupError when it cannot be had. An interrupted download is gone on with the next time.
+        """
+        release = self.profile.release
+        if release is None or (self._model is not None and not self._owns_dispatcher):
+            return
+        from foveal.agent.hub.fetching import fetch
+
+        folder = fetch(release, self.profile.device, stop=self._closing.is_set)
+        self.profile = self.profile.fetched(folder)
+
+    @property
+    def object_store_peak(self) -> int:
+        """The most bytes of Ray's object store that this agent has held at once: images and results; 0 inline."""
+        usage = getattr(self._dispatcher, "usage", None)
+        return usage.peak if usage is not None else 0
+
     def close(self) -> None:
         """End what still runs and stop what was started. Closing twice is fine."""
+        self._closing.set()
         if self._loop.started:
             self._loop.wait(self._wound_up())
         self._loop.close()
@@ -109,10 +164,20 @@ class Agent:
     ) -> None:
         self.close()
 
-    async def _run(self, image: Source, question: str, watch: Watcher | None = None) -> Result:
+    async def _run(
+        self,
+        image: Source,
+        question: str,
+        watch: Watcher | None = None,
+        *,
+        schema: Wanted | None,
+        verify: bool,
+    ) -> Result:
         question = checked_question(question)  # bad input is told before anything is loaded
+        form = None if schema is None else schema_of(schema)
         pixels = await asyncio.to_thread(loaded, image, self.settings)
-        return await run(question, pixels, await self._loaded(), watch)
+        parts = await self._loaded()
+        return await run(question, pixels, parts, watch, schema=form, verify=verify)
 
     async def _loaded(self) -> Parts:
         async with self._loading:
@@ -121,16 +186,18 @@ class Agent:
             return self._parts
 
     def _assembled(self) -> Parts:
+        self.fetch()
         if self._dispatcher is None:
-            self._dispatcher = _dispatcher(self.profile, self._store, self._ray)
+            self._dispatcher = carrier(self.profile, self._store, self._ray, self._pools)
         return Parts(
-            self._model or _model(self.profile),
+            self._model or _model(self.profile, self._control),
             self._dispatcher,
             self._store,
             profile=self.profile.name,
             domain=self.profile.domain,
             tools=self._tools,
             budgets=self._budgets,
+            gate=self._gate,
             trace_dir=self._trace_dir,
         )
 
@@ -141,18 +208,34 @@ class Agent:
         await asyncio.gather(*others, return_exceptions=True)
         if self._owns_dispatcher and self._dispatcher is not None:
             await self._dispatcher.close()
+        if self._parts is not None and self._model is None:
+            await _let_go(self._parts.model)
 
 
-def ask(image: Source, question: str, **options: Any) -> Result:
+def ask(
+    image: Source,
+    question: str,
+    *,
+    schema: Wanted[T] | None = None,
+    verify: bool = False,
+    **options: Any,
+) -> Result[T]:
     """Answer one question with an Agent made for it; `options` are the Agent's."""
     with Agent(**options) as agent:
-        return agent.ask(image, question)
+        return agent.ask(image, question, schema=schema, verify=verify)
 
 
 def loaded(image: Source, limits: Settings) -> Pixels:
     """The image's pixels, within the limits of this machine's settings."""
     networks = ANYWHERE if limits.allow_private_urls else ()
     return load_image(image, max_pixels=limits.max_pixels, allowed_networks=networks)
+
+
+def checked_gate(gate: float | None) -> float | None:
+    """The gate. Raises InputError for what is no probability."""
+    if gate is not None and not 0 <= gate <= 1:
+        raise InputError(f"a gate of {gate:g} is no probability; give 0 to 1, as 0.9")
+    return gate
 
 
 def chosen(tools: Tools, profile: Profile) -> tuple[PerceptionKind, ...]:
@@ -172,28 +255,12 @@ def chosen(tools: Tools, profile: Profile) -> tuple[PerceptionKind, ...]:
     return tuple(kind for kind in PERCEPTIONS if kind in names)
 
 
-def _model(profile: Profile) -> PerceptionModel:
-    from foveal.agent.dialogue import Foveal
-    from foveal.agent.native import NativeModel
-    from foveal.tools.extras import needs
-
-    with needs("models"):
-        import safetensors  # noqa: F401  # these first: without them
-        import torch  # noqa: F401  # transformers fails in words of its own
-
-        return NativeModel.from_folder(
-            profile.weights, Foveal(profile.system), profile.device, profile.name
-        )
+async def _let_go(model: PerceptionModel) -> None:
+    if isinstance(model, Connected):
+        await model.aclose()
 
 
-def _dispatcher(profile: Profile, store: ImageStore, ray: str | bool | None) -> Dispatcher:
-    from foveal.tools.catalogue import embedded
+def _model(profile: Profile, control: Control | None) -> PerceptionModel:
+    from foveal.graphs.backends import model_of  # each backend imports what it needs
 
-    crew = embedded(profile.weights, profile.device, profile.drawn)
-    if ray:
-        from foveal.tools.ray_dispatch import RayDispatcher
-
-        return RayDispatcher(store, crew, None if ray is True else ray)
-    from foveal.tools.dispatch import InlineDispatcher
-
-    return InlineDispatcher(store, crew)
+    return model_of(profile, control)

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from foveal.agent.observations import Failed, Observation, Recognised
 from foveal.agent.transcript import Acted, Asked, Noted, Observed
 
-BudgetName = Literal["hops", "actions", "new_tokens", "visual_tokens", "seconds"]
+BudgetName = Literal["hops", "actions", "errors", "new_tokens", "visual_tokens", "seconds"]
 
 Count = Annotated[int, Field(ge=0)]
 
@@ -22,6 +22,8 @@ class Budgets(BaseModel):
     """Turns in which the model acts or writes something malformed."""
     actions: Count = 24
     """Perception actions over all turns; repeated ones count."""
+    errors: Count = 3
+    """Turns in a row that bring nothing new: malformed, or with nothing but refused and repeated actions."""
     new_tokens: Count = 4096
     """Tokens the model may write before it must answer."""
     answer_tokens: Annotated[int, Field(ge=1)] = 256
@@ -43,21 +45,31 @@ class Spent(BaseModel):
     """Perception actions that were answered, from a specialist or from memory."""
     repeated: int = 0
     """Actions among them that had been asked before and were answered from memory."""
+    errors: int = 0
+    """Turns that could not be read or whose answer did not fit, and actions that were refused."""
     prefilled: int = 0
     """Tokens of context computed, each counted every time it is computed."""
     emitted: int = 0
     """Tokens decoded."""
     visual: int = 0
     """Visual tokens in context."""
+    cached: int = 0
+    """Tokens of context that a server had kept and did not compute again."""
+    afresh: int = 0
+    """Turns before which all of the context was computed again, because its cache could not be continued."""
     seconds: float = 0.0
     """Elapsed when the budgets were last looked at."""
 
 
-def exhausted(budgets: Budgets, spent: Spent) -> BudgetName | None:
-    """The first budget that is used up, in the order of the fields, or None."""
+def exhausted(budgets: Budgets, spent: Spent, in_vain: int = 0) -> BudgetName | None:
+    """The first budget that is used up, in the order of the fields, or None.
+
+    `in_vain` are the turns in a row, up to now, that brought nothing new.
+    """
     used: tuple[tuple[BudgetName, float, float], ...] = (
         ("hops", spent.hops, budgets.hops),
         ("actions", spent.actions, budgets.actions),
+        ("errors", in_vain, budgets.errors),
         ("new_tokens", spent.emitted, budgets.new_tokens),
         ("visual_tokens", spent.visual, budgets.visual_tokens),
         ("seconds", spent.seconds, budgets.seconds),

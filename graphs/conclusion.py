@@ -1,13 +1,17 @@
 """From the final state to the Result: the answer, or why there is none."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from foveal.agent.transcript import Acted, Noted
 from foveal.graphs.context import Context
 from foveal.graphs.evidence import evidence, notes
 from foveal.graphs.plan import perceptions
 from foveal.graphs.result import Result
+from foveal.graphs.schema import Misfit
 from foveal.graphs.state import Entry, State, last_turn, transcript
+
+ONE_FIELD = "this model writes no JSON, and its answer can only fill a schema with one field"
 
 LOW = 0.5
 """An answer of lower confidence comes with a note."""
@@ -16,9 +20,11 @@ LOW = 0.5
 def concluded(state: State, context: Context) -> Result:
     """The run's result."""
     entries, hops = transcript(state), state.get("hops", [])
-    (answer, trouble), seconds = _answer(entries), context.elapsed()
-    confidence = last_turn(entries).confidence if answer else 0.0
+    turn, seconds = _spoken(entries, context), context.elapsed()
+    answer, trouble = _answer(turn)
+    confidence = turn.confidence if answer else 0.0
     doubt = _doubt(confidence, context) if answer else ()
+    value, misfit = _value(answer, context)
     return Result(
         answer=answer,
         confidence=confidence,
@@ -28,10 +34,36 @@ def concluded(state: State, context: Context) -> Result:
         usage=state["spent"].model_copy(update={"seconds": seconds}),
         seconds=seconds,
         trace=context.trace,
-        notes=(*_malformed(entries), *notes(hops, context.profile), *trouble, *doubt),
+        notes=(
+            *_malformed(entries),
+            *notes(hops, context.profile),
+            *trouble,
+            *misfit,
+            *doubt,
+            *_afresh(state["spent"].afresh),
+        ),
         run=state["run"],
         image=state["asked"].image,
+        value=value,
     )
+
+
+def answer_of(turn: Acted) -> str:
+    """What a turn answers; empty when it does not."""
+    if perceptions(turn):
+        return ""
+    return " ".join(action.text for action in turn.actions if action.kind == "answer").strip()
+
+
+def _value(answer: str, context: Context) -> tuple[Any, tuple[str, ...]]:
+    """The answer as the schema has it, or nothing and why it does not fit."""
+    if context.schema is None or not answer:
+        return None, ()
+    try:
+        return context.schema.fitted(answer), ()
+    except Misfit as misfit:
+        told = f"the answer does not fit the schema: {misfit}"
+        return None, (told if context.sessions.instructed else f"{told}; {ONE_FIELD}",)
 
 
 def _doubt(confidence: float | None, context: Context) -> tuple[str, ...]:
@@ -44,14 +76,33 @@ def _doubt(confidence: float | None, context: Context) -> tuple[str, ...]:
     )
 
 
-def _answer(entries: list[Entry]) -> tuple[str, tuple[str, ...]]:
+def _afresh(turns: int) -> tuple[str, ...]:
+    """Said when a run was slower than it need be, and why."""
+    if not turns:
+        return ()
+    count = "a turn" if turns == 1 else f"{turns} turns"
+    return (
+        f"before {count} the whole conversation was computed again: the model's chat template rewrites the past, "
+        "or its family is not one whose cache can be continued",
+    )
+
+
+def _spoken(entries: list[Entry], context: Context) -> Acted:
+    """The turn that answers: the last, or the one before a repair that came to nothing."""
+    last = last_turn(entries)
+    if context.schema is None or answer_of(last):
+        return last
+    said = [entry for entry in entries if isinstance(entry, Acted) and answer_of(entry)]
+    return said[-1] if said else last
+
+
+def _answer(turn: Acted) -> tuple[str, tuple[str, ...]]:
     """The answer's text and no trouble, or nothing and what the trouble was."""
-    turn = last_turn(entries)
     if not turn.actions:
         return "", ("no answer: the last turn could not be read",)
     if perceptions(turn):
         return "", ("no answer: the model asked for another action in its last turn",)
-    text = " ".join(action.text for action in turn.actions if action.kind == "answer").strip()
+    text = answer_of(turn)
     return (text, ()) if text else ("", ("no answer: the model's last turn was empty",))
 
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from foveal.graphs.schema import Schema
 from foveal.graphs.sessions import Sessions
 from foveal.graphs.trace import Event
 from foveal.tools.base import Dispatcher
@@ -33,5 +34,7 @@ class Context:
     """Called with every event as it happens; `Said` may come from another thread."""
     elapsed: Callable[[], float] = field(default_factory=stopwatch)
     """Seconds since the run began."""
+    schema: Schema | None = None
+    """What the answer must fit."""
     trace: str | None = None
     """Where the trace is written."""

@@ -5,7 +5,7 @@ The rule, per observation and in order:
 - detected: the objects that a later action points at; if none does, all of them
 - segmented: the box of the mask
 - recognised: each line of text
-- looked, ranged: the regions; objects are already there as detected
+- looked, ranged: the regions and areas; objects are already there as detected
 - anything else shows the whole image and adds nothing
 
 The same thing seen twice counts once.

@@ -1,4 +1,4 @@
-"""A recorded run, run again: its turns recited by the scripted model, its clock and token counts as they were.
+"""A recorded run, run again: its turns as they were read then, its clock and token counts as they were.
 
 Without a dispatcher the recorded observations come back too, which checks the loop alone; with the
 specialists' own dispatcher and store it checks them as well. The answer, the evidence and the ending are
@@ -6,19 +6,16 @@ the same, or something has changed.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
-from foveal.agent.actions import Perception, PerceptionKind
-from foveal.agent.errors import ActionError, InputError
-from foveal.agent.model import PerceptionModel, Session, Sight, Usage
+from foveal.agent.actions import Perception
+from foveal.agent.errors import InputError
 from foveal.agent.observations import Observation
-from foveal.agent.scripted import ScriptedModel
-from foveal.agent.transcript import Acted, Asked, Injected, Noted, Observed
+from foveal.graphs.recording import Recorded, Tape, remembered
 from foveal.graphs.result import Result
 from foveal.graphs.run import Parts, run
-from foveal.graphs.trace import Event, Returned, Thought, Told, read
+from foveal.graphs.trace import Event, read
 from foveal.tools.base import Dispatcher, Mark
 from foveal.tools.images import Source, load_image
 from foveal.tools.store import ImageStore, content_hash
@@ -33,16 +30,13 @@ async def replay(
     """Run a recorded run again. Raises InputError when the trace or the image is not the right one."""
     events = read(trace)
     started, thoughts = events[0], [event for event in events if event.kind == "thought"]
-    if started.kind != "started" or not thoughts:
+    direct = [thought for event in events if event.kind == "direct" for thought in event.thoughts]
+    if started.kind != "started" or not (thoughts or direct):
         raise InputError(f"{str(trace)!r} holds no turn of the model; nothing to replay")
     pixels = await asyncio.to_thread(load_image, image)
     if content_hash(pixels) != started.asked.image:
         raise InputError("this is not the image of the trace: its content hash differs")
-    said = [thought.acted for thought in thoughts]
-    script = ScriptedModel(
-        [turn.text for turn in said], [turn.confidence for turn in said], started.model
-    )
-    model = _Recorded(script, thoughts)
+    model = Recorded(started, Tape(thoughts), Tape(direct) if direct else None)
     parts = Parts(
         model,
         dispatcher or _Remembering(events),
@@ -51,77 +45,17 @@ async def replay(
         domain=started.domain,
         tools=started.asked.tools,
         budgets=started.budgets,
+        gate=started.gate,
     )
-    return await run(started.asked.question, pixels, parts, model.watch, elapsed=model.elapsed)
-
-
-class _Recorded:
-    """The scripted model, with token counts and a clock that show what the trace says."""
-
-    def __init__(self, model: PerceptionModel, thoughts: Sequence[Thought]) -> None:
-        self.name = model.name
-        self.thoughts = thoughts
-        self.turns = 0
-        self._model = model
-        self._now = thoughts[0].spent.seconds
-
-    async def open(
-        self, transcript: Sequence[Asked | Acted | Observed | Noted], sight: Sight
-    ) -> Session:
-        """A session of the scripted model, counting as recorded."""
-        return _Counting(self, await self._model.open(transcript, sight))
-
-    def watch(self, event: Event) -> None:
-        """Time stands still while a turn is carried out, and moves on with what came back."""
-        if isinstance(event, Returned | Told):
-            self._now = self.thoughts[min(self.turns, len(self.thoughts) - 1)].spent.seconds
-
-    @property
-    def latest(self) -> Thought | None:
-        """The recorded turn that was recited last."""
-        return self.thoughts[min(self.turns, len(self.thoughts)) - 1] if self.turns else None
-
-    def elapsed(self) -> float:
-        """Seconds into the recorded run."""
-        return self._now
-
-
-@dataclass
-class _Counting:
-    """A session whose usage is the recorded one."""
-
-    model: _Recorded
-    session: Session
-
-    @property
-    def usage(self) -> Usage:
-        """Recorded after the latest turn."""
-        thought = self.model.latest
-        if thought is None:
-            return Usage()
-        return Usage(thought.spent.prefilled, thought.spent.emitted, thought.spent.visual)
-
-    async def act(
-        self,
-        tools: Sequence[PerceptionKind],
-        max_new_tokens: int,
-        on_text: Callable[[str], None] | None = None,
-    ) -> Acted:
-        """The next recorded turn; one that could not be read then cannot be read now."""
-        self.model.turns += 1
-        turn = await self.session.act(tools, max_new_tokens, on_text)
-        thought = self.model.latest
-        if thought is not None and thought.error is not None:
-            raise ActionError(thought.error)
-        return turn
-
-    async def observe(self, items: Sequence[Injected]) -> None:
-        """Pass on what came back."""
-        await self.session.observe(items)
-
-    def close(self) -> None:
-        """Close the scripted session."""
-        self.session.close()
+    return await run(
+        started.asked.question,
+        pixels,
+        parts,
+        model.watch,
+        schema=remembered(started.asked.answer_schema, events),
+        verify=started.verify,
+        elapsed=model.elapsed,
+    )
 
 
 class _Remembering:

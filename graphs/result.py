@@ -1,15 +1,18 @@
 """What a run gives back."""
 
-from typing import Literal
+from typing import Any, Generic, Literal
 
 from pydantic import BaseModel, ConfigDict
+from typing_extensions import TypeVar
 
 from foveal.agent.actions import Perception, PerceptionKind
-from foveal.agent.observations import Observation
+from foveal.agent.observations import Failed, Observation
 from foveal.graphs.budgets import BudgetName, Spent
 
-Ending = Literal["answer"] | BudgetName
-"""Why the run stopped: the model answered by itself, or a budget called for the answer."""
+T = TypeVar("T", default=Any)
+
+Ending = Literal["answer", "gate"] | BudgetName
+"""Why the run stopped: the model answered by itself, was sure enough without looking, or a budget was used up."""
 
 
 class _Frozen(BaseModel):
@@ -31,6 +34,11 @@ class Hop(_Frozen):
     seconds: float = 0.0
     """From asking the specialist to its reply."""
 
+    @property
+    def refused(self) -> bool:
+        """Whether the model was told that it asked for something impossible."""
+        return isinstance(self.observation, Failed) and self.observation.error == "action"
+
 
 class Evidence(_Frozen):
     """A part of the original image that the answer rests on."""
@@ -45,7 +53,32 @@ class Evidence(_Frozen):
     """The kind of action that brought it."""
 
 
-class Result(_Frozen):
+class Direct(_Frozen):
+    """The answer without looking: the same question asked as if there were no tools."""
+
+    answer: str
+    """Empty when the model gave none."""
+    confidence: float | None
+    value: Any = None
+    """The answer as the schema has it, if there is one."""
+    usage: Spent
+    """What asking cost; the result's own usage counts it too."""
+
+
+class Faithful(_Frozen):
+    """Whether the answer depends on what was seen, found out by asking again with the observations withheld."""
+
+    depends: bool
+    """Without them the answer is another one."""
+    answer: str
+    """With them."""
+    confidence: float | None
+    without: str
+    """The answer without them."""
+    confidence_without: float | None
+
+
+class Result(_Frozen, Generic[T]):
     """An answer, and everything needed to judge it."""
 
     answer: str
@@ -66,3 +99,9 @@ class Result(_Frozen):
     """The run's id."""
     image: str
     """Content hash of the original image."""
+    value: T | None = None
+    """The answer as an object, when a schema was given; None when the answer does not fit it."""
+    direct: Direct | None = None
+    """The answer without looking, when a gate or a verification asked for it."""
+    faithful: Faithful | None = None
+    """Whether the answer depends on what was seen, when that was asked and anything was seen."""

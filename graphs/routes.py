@@ -8,16 +8,17 @@ from foveal.graphs.state import Errand, State, Task, transcript, turns
 
 
 def after_think(state: State) -> list[Send] | str:
-    """To the specialists, one `perceive` each; back to the model; or to the end."""
+    """To the specialists, one `perceive` each; back to the model; or to the end, maybe over a repair."""
     entries = transcript(state)
+    end = "repair" if state.get("misfit") else "conclude"
     if state["over"]:
-        return "conclude"
+        return end
     if isinstance(entries[-1], Noted):  # the turn could not be read
         return "think"
     steps = steps_of(state)
     if not steps:
         cut_off = state["spent"].emitted >= state["budgets"].new_tokens
-        return "think" if cut_off else "conclude"
+        return "think" if cut_off else end
     return [
         Send("perceive", Errand(task=task)) for task in _tasks(state, turns(entries))
     ] or "observe"

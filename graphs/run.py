@@ -20,10 +20,12 @@ from foveal.agent.model import PerceptionModel
 from foveal.agent.transcript import Asked
 from foveal.graphs.budgets import Budgets
 from foveal.graphs.context import Context, stopwatch
+from foveal.graphs.direct import answered
 from foveal.graphs.result import Result
+from foveal.graphs.schema import Schema
 from foveal.graphs.sessions import Sessions
 from foveal.graphs.state import Reply, Request, State
-from foveal.graphs.trace import Broke, Event, Started, TraceWriter
+from foveal.graphs.trace import Broke, Event, Finished, Started, TraceWriter
 from foveal.tools.base import Dispatcher
 from foveal.tools.store import ImageStore
 
@@ -47,6 +49,8 @@ class Parts:
     """What the profile's model was trained for."""
     tools: tuple[PerceptionKind, ...] = PERCEPTIONS
     budgets: Budgets = field(default_factory=Budgets)
+    gate: float | None = None
+    """How sure the model must be, from 0 to 1, for its answer without looking to stand; None for no gate."""
     trace_dir: Path | None = None
 
 
@@ -56,9 +60,13 @@ async def run(
     parts: Parts,
     watch: Watcher | None = None,
     *,
+    schema: Schema | None = None,
+    verify: bool = False,
     elapsed: Callable[[], float] | None = None,
 ) -> Result:
     """Answer a question about an image, given as `tools.images.load_image` gives it.
+
+    The answer has to fit `schema`; `verify` asks again with the observations withheld.
 
     Raises InputError and SetupError for the user; what the model or a specialist gets wrong is in the result.
     `watch` is called with every event, maybe from another thread; `elapsed` replaces the wall clock.
@@ -68,8 +76,14 @@ async def run(
     height, width, _ = pixels.shape
     key = await asyncio.to_thread(parts.store.put, pixels, pin=True)
     try:
-        asked = Asked(image=key, size=(width, height), question=question, tools=parts.tools)
-        return await _answered(asked, parts, watch, clock)
+        asked = Asked(
+            image=key,
+            size=(width, height),
+            question=question,
+            tools=parts.tools,
+            answer_schema=schema.text if schema else "",
+        )
+        return await _answered(asked, parts, _Wish(schema, verify, clock), watch)
     finally:
         parts.store.unpin(key)
 
@@ -83,34 +97,55 @@ def checked_question(question: str) -> str:
     return question.strip()
 
 
-async def _answered(
-    asked: Asked, parts: Parts, watch: Watcher | None, elapsed: Callable[[], float]
-) -> Result:
+@dataclass(frozen=True)
+class _Wish:
+    """What one question asks for besides an answer."""
+
+    schema: Schema | None
+    verify: bool
+    clock: Callable[[], float]
+
+
+async def _answered(asked: Asked, parts: Parts, wish: _Wish, watch: Watcher | None) -> Result:
     name = _run_id()
     with _recorded(name, parts.trace_dir, watch) as (emit, trace):
-        emit(_started(name, asked, parts))
-        sessions = Sessions(parts.model, parts.store)
-        context = Context(
-            sessions,
-            parts.dispatcher,
-            profile=parts.profile,
-            domain=parts.domain,
-            emit=emit,
-            elapsed=elapsed,
-            trace=trace,
-        )
-        request = Request(run=name, asked=asked, budgets=parts.budgets)
+        emit(_started(name, asked, parts, wish))
+
+        async def once(question: Asked, tell: Watcher) -> Result:
+            return await _looped(name, question, parts, wish, tell, trace)
+
         try:
-            reply = await _graph().ainvoke(
-                request,
-                context=context,
-                config={"recursion_limit": 4 * parts.budgets.hops + 10},
-            )
+            result = await answered(asked, once, emit, parts.gate, wish.verify)
         except BaseException as error:
             emit(Broke(error=_described(error)))
             raise
-        finally:
-            sessions.drop(name)
+        emit(Finished(result=result))
+        return result
+
+
+async def _looped(
+    name: str, asked: Asked, parts: Parts, wish: _Wish, tell: Watcher, trace: str | None
+) -> Result:
+    """Once through the loop, with a session of its own."""
+    sessions = Sessions(parts.model, parts.store)
+    context = Context(
+        sessions,
+        parts.dispatcher,
+        profile=parts.profile,
+        domain=parts.domain,
+        schema=wish.schema,
+        emit=tell,
+        elapsed=wish.clock,
+        trace=trace,
+    )
+    try:
+        reply = await _graph().ainvoke(
+            Request(run=name, asked=asked, budgets=parts.budgets),
+            context=context,
+            config={"recursion_limit": 4 * parts.budgets.hops + 10},
+        )
+    finally:
+        sessions.drop(name)
     result: Result = reply["result"]
     return result
 
@@ -147,14 +182,17 @@ def _recorded(
         yield emit, str(writer.path)
 
 
-def _started(name: str, asked: Asked, parts: Parts) -> Started:
+def _started(name: str, asked: Asked, parts: Parts, wish: _Wish) -> Started:
     return Started(
         run=name,
         asked=asked,
         profile=parts.profile,
         domain=parts.domain,
         model=parts.model.name,
+        instructed=Sessions(parts.model, parts.store).instructed,
         budgets=parts.budgets,
+        gate=parts.gate,
+        verify=wish.verify,
         version=version("foveal"),
     )
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from foveal.agent.model import PerceptionModel, Session, Sight, Usage
+from foveal.agent.model import PerceptionModel, Schooled, Session, Sight, Usage
 from foveal.agent.transcript import Noted, Observed
 from foveal.graphs.budgets import Spent
 from foveal.graphs.state import Entry
@@ -34,6 +34,8 @@ class Live:
                 "prefilled": spent.prefilled + usage.prefilled - counted.prefilled,
                 "emitted": spent.emitted + usage.emitted - counted.emitted,
                 "visual": usage.visual,
+                "cached": spent.cached + usage.cached - counted.cached,
+                "afresh": spent.afresh + usage.afresh - counted.afresh,
             }
         )
 
@@ -45,6 +47,11 @@ class Sessions:
         self._model = model
         self._sight = sight
         self._live: dict[str, Live] = {}
+
+    @property
+    def instructed(self) -> bool:
+        """Whether the model follows instructions that it was not trained on."""
+        return self._model.instructed if isinstance(self._model, Schooled) else True
 
     async def at(self, run: str, entries: list[Entry]) -> Live:
         """The run's session, having heard the whole transcript."""

@@ -73,6 +73,8 @@ class State(Request, total=False):
     spent: Spent
     over: BudgetName | None
     """The budget that made the last turn a forced one."""
+    misfit: str | None
+    """Why the latest answer does not fit the schema, when there is one and the model can be told."""
     result: Result
 
 
@@ -84,6 +86,7 @@ class Update(TypedDict, total=False):
     hops: list[Hop]
     spent: Spent
     over: BudgetName | None
+    misfit: str | None
     result: Result
 
 
@@ -112,3 +115,13 @@ def since_turn(entries: list[Entry]) -> list[Entry]:
     """What was injected after the model's latest turn; at the start, the question."""
     start = max((n for n, entry in enumerate(entries) if isinstance(entry, Acted)), default=-1)
     return entries[start + 1 :]
+
+
+def in_vain(state: State) -> int:
+    """The model's turns in a row, up to the latest, that brought nothing new."""
+    said = [entry for entry in state.get("items", []) if isinstance(entry, Acted)]
+    new = {hop.turn for hop in state.get("hops", []) if not (hop.repeated or hop.refused)}
+    last = max(
+        (turn for turn, acted in enumerate(said, 1) if acted.actions and turn in new), default=0
+    )
+    return len(said) - last

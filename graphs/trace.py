@@ -11,8 +11,11 @@ from foveal.agent.actions import Perception
 from foveal.agent.errors import InputError
 from foveal.agent.transcript import Acted, Asked, Noted
 from foveal.graphs.budgets import BudgetName, Budgets, Spent
-from foveal.graphs.result import Hop, Result
+from foveal.graphs.result import Direct, Hop, Result
 from foveal.tools.base import Mark
+
+Purpose = Literal["gate", "verify"]
+"""Why a question is asked without tools as well: to answer at once, or to see whether looking mattered."""
 
 
 class _Frozen(BaseModel):
@@ -30,7 +33,13 @@ class Started(_Frozen):
     """What the profile's model was trained for."""
     model: str
     """The model's name."""
+    instructed: bool = True
+    """Whether it follows instructions that it was not trained on."""
     budgets: Budgets
+    gate: float | None = None
+    """How sure the model must be to answer without looking, if it may."""
+    verify: bool = False
+    """Whether the question is asked again with the observations withheld."""
     version: str
     """Of this package."""
 
@@ -53,6 +62,8 @@ class Thought(_Frozen):
     """Why the turn could not be read, if so; `acted` then has its text and no actions."""
     forced: BudgetName | None = None
     """The budget for which this was the last turn."""
+    misfit: str | None = None
+    """Why the answer does not fit the schema, if it does not."""
     spent: Spent
     """The run's totals after the turn; its `seconds` are from before."""
     seconds: float
@@ -85,6 +96,25 @@ class Told(_Frozen):
     noted: Noted
 
 
+class Aside(_Frozen):
+    """The question is about to be asked without tools, beside the run."""
+
+    kind: Literal["aside"] = "aside"
+    purpose: Purpose
+
+
+class DirectAnswer(_Frozen):
+    """It was answered without looking."""
+
+    kind: Literal["direct"] = "direct"
+    purpose: Purpose
+    stands: bool
+    """Whether this answer is the run's."""
+    direct: Direct
+    thoughts: tuple[Thought, ...]
+    """The turns of the model that led there; the run's own context holds none of them."""
+
+
 class Finished(_Frozen):
     """The run is over."""
 
@@ -101,7 +131,7 @@ class Broke(_Frozen):
 
 
 Event = Annotated[
-    Started | Said | Thought | Called | Returned | Told | Finished | Broke,
+    Started | Said | Thought | Called | Returned | Told | Aside | DirectAnswer | Finished | Broke,
     Field(discriminator="kind"),
 ]
 

@@ -1,9 +1,18 @@
-"""No accidents: no network beyond this machine, nothing phones home, every test gives its environment back."""
+"""No accidents: no network beyond this machine, nothing phones home, every test gives its environment back.
+
+Also the tiny checkpoints in the released format, which tests of several folders load.
+"""
 
 import ipaddress
+import json
 import os
+import runpy
+import shutil
+import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 QUIET = {
@@ -13,6 +22,7 @@ QUIET = {
     "HF_HUB_OFFLINE": "1",
     "LANGCHAIN_TRACING_V2": "false",
     "LANGSMITH_TRACING": "false",
+    "RAY_AUTH_MODE": "disabled",  # else starting Ray writes a token into the home directory
     "RAY_USAGE_STATS_ENABLED": "0",
     "TOKENIZERS_PARALLELISM": "false",
     "TRANSFORMERS_OFFLINE": "1",
@@ -26,6 +36,10 @@ SECRETS = ("OPENAI_API_KEY", "HF_TOKEN", "LANGSMITH_API_KEY", "ULTRALYTICS_API_K
 os.environ.update(QUIET)
 for name in [*SECRETS, *(key for key in os.environ if key.startswith("FOVEAL_"))]:
     os.environ.pop(name, None)
+
+# A shell that runs the suite in the background has it ignore interrupts, and so would every process it starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import pytest  # noqa: E402
 
@@ -103,3 +117,104 @@ def clean_environment() -> Iterator[None]:
     yield
     os.environ.clear()
     os.environ.update(before)
+
+
+VPT = Path(__file__).parent / "data" / "vpt"
+CHECKPOINT = ("pytorch_model.bin", "config.json", "generation_config.json", "preprocessor_config.json",
+              "tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt", "added_tokens.json",
+              "special_tokens_map.json")  # fmt: skip
+"""The files that a released checkpoint consists of."""
+
+
+@pytest.fixture
+def checkpoint_copy(tmp_path: Path) -> Callable[[str], Path]:
+    """Copies of the checkpoints "clip" and "detection", to be changed by a test."""
+
+    def copy(variant: str) -> Path:
+        made = tmp_path / variant
+        made.mkdir()
+        for name in CHECKPOINT:
+            shutil.copyfile(VPT / variant / name, made / name)
+        return made
+
+    return copy
+
+
+@pytest.fixture(scope="session")
+def seg_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of the third variant, SAM: the language model of "clip", the rest random. Do not change it."""
+    import torch
+
+    made = tmp_path_factory.mktemp("seg")
+    for name in CHECKPOINT[2:]:
+        text = (VPT / "clip" / name).read_text(encoding="utf-8")
+        (made / name).write_text(text.replace("<|clip_", "<|seg_"), encoding="utf-8")
+    config = json.loads((VPT / "clip" / "config.json").read_text(encoding="utf-8"))
+    ids = ("image_token_id", "action_id", "action_start_id")
+    config |= {f"seg_{name}": config[f"clip_{name}"] for name in ids}
+    config |= dict.fromkeys((f"clip_{name}" for name in ids), None)
+    config |= {"vision_encoder_ls": ["sam"], "seg_config": TINY_SAM}
+    (made / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    state = torch.load(VPT / "clip" / "pytorch_model.bin", weights_only=True)
+    shared = {name: t for name, t in state.items() if not name.startswith("clip_projector.")}
+    torch.save(shared | _seg_tensors(config["hidden_size"]), made / "pytorch_model.bin")
+    return made
+
+
+@pytest.fixture(scope="session")
+def chat_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Folders of tiny vision chat models by family, as `tests/families.py` makes them. Do not change them."""
+    made: dict[tuple[str, bool], Path] = {}
+
+    def folder(family: str, eager: bool = False) -> Path:
+        if (family, eager) not in made:
+            make = runpy.run_path(str(Path(__file__).parent / "families.py"))["make"]
+            made[family, eager] = tmp_path_factory.mktemp(family)
+            make(family, made[family, eager], eager)
+        return made[family, eager]
+
+    return folder
+
+
+@pytest.fixture
+def server() -> Iterator[Any]:
+    """An OpenAI-compatible server on loopback that says what a test tells it to: `tests/loopback.py`."""
+    made = runpy.run_path(str(Path(__file__).parent / "loopback.py"))["Loopback"]()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def wild() -> SimpleNamespace:
+    """What models write that nobody asked for: `tests/wild.py`."""
+    return SimpleNamespace(**runpy.run_path(str(Path(__file__).parent / "wild.py")))
+
+
+TINY_SAM: dict[str, Any] = {
+    "model_type": "sam_vision_model", "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
+    "mlp_dim": 32, "global_attn_indexes": [1], "window_size": 14, "image_size": 1024, "patch_size": 16,
+    "output_channels": 256,
+}  # fmt: skip
+
+
+def _seg_tensors(hidden: int) -> dict[str, Any]:
+    """SAM's image encoder and its projector, random but lively."""
+    import torch
+    from transformers import SamVisionConfig
+    from transformers.models.sam.modeling_sam import SamVisionEncoder
+
+    from foveal.agent.projectors import SegProjector
+
+    modules = {
+        "seg_model": SamVisionEncoder(SamVisionConfig(**TINY_SAM)),
+        "seg_projector": SegProjector(256, hidden),
+    }
+    random = torch.Generator().manual_seed(0)
+    made = {}
+    for part, module in modules.items():
+        for name, tensor in module.state_dict().items():
+            noise = torch.randn(tensor.shape, generator=random)
+            scale = 1 / max(tensor[0].numel(), 16) ** 0.5
+            level = 1 if "norm" in name and name.endswith("weight") else 0
+            made[f"{part}.{name}"] = level + scale * noise
+    return made

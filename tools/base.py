@@ -48,10 +48,10 @@ class Picture:
 
 @dataclass(frozen=True)
 class Features:
-    """One picture in the model's embedding space."""
+    """One picture as an encoder sees it."""
 
     values: NDArray[Any]
-    """(tokens, hidden), float."""
+    """(tokens, hidden) in the model's embedding space, or what the model's projector takes; float."""
     grid: tuple[int, int, int]
     """Frames, rows and columns of patches before the 2 x 2 merge."""
 

@@ -12,6 +12,7 @@ from foveal.tools.detector import Detector
 from foveal.tools.encoder import Encoder
 from foveal.tools.reader import Reader
 from foveal.tools.segmenter import Segmenter
+from foveal.tools.towers import variant_of
 
 Factory = Callable[[], Specialist]
 Crew = Mapping[str, Factory]
@@ -19,6 +20,10 @@ Crew = Mapping[str, Factory]
 
 ENCODER = "encoder"
 """The specialist that turns pictures into visual tokens; a crew without it hands out pictures alone."""
+
+
+REMEMBERING = frozenset({"detector", "segmenter", "depth", ENCODER})
+"""Specialists that keep what they computed for an image: asking the same process again is cheap."""
 
 
 def specialist_for(kind: PerceptionKind) -> str:
@@ -51,3 +56,20 @@ def embedded(
         "reader": Reader.packaged,
         ENCODER: partial(Encoder.from_folder, folder, device),
     }
+
+
+def released(folder: Path, device: str = "cpu") -> Crew:
+    """The specialists of a released Visual Perception Token checkpoint: its own encoders, and nothing else."""
+    return {ENCODER: partial(Encoder.from_folder, folder, device)}
+
+
+def crew_of(
+    folder: Path, device: str = "cpu", drawn: Collection[PerceptionKind] = ("segment", "depth")
+) -> Crew:
+    """The specialists that come with a model folder, by what its config.json says it is.
+
+    Raises SetupError when it holds no model.
+    """
+    if variant_of(folder) is not None:
+        return released(folder, device)
+    return embedded(folder, device, drawn)

@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,17 +63,22 @@ class Detector:
 
     def run(self, batch: Sequence[Request]) -> list[Reply]:
         """Objects left to right, for each request's phrases."""
-        fresh = {r.image: r.pixels for r in batch if self._seen.get(r.image) is None}
-        now = dict(zip(fresh, self._detect(list(fresh.values())), strict=True))
+        rows = self._rows({request.image: request.pixels for request in batch})
+        return [self._reply(request, rows[request.image]) for request in batch]
+
+    def _rows(self, images: Mapping[str, NDArray[np.uint8]]) -> dict[str, Any]:
+        """What is on each image, remembered or found now."""
+        known = {image: self._seen.get(image) for image in images}
+        fresh = [image for image, rows in known.items() if rows is None]
+        now = dict(zip(fresh, self._detect([images[image] for image in fresh]), strict=True))
         for image, rows in now.items():
             self._seen.put(image, rows, rows.nbytes)
-        return [self._reply(r, now.get(r.image)) for r in batch]
+        return known | now
 
     def _reply(self, request: Request, rows: Any) -> Reply:
         if not isinstance(request.action, Detect):
             raise TypeError(f"the detector cannot {request.action.kind}")
         matched = match(request.action.phrase, self.names)
-        rows = self._seen.get(request.image) if rows is None else rows
         found = [self._found(row, request.image) for row in rows if int(row[5]) in matched.classes]
         found.sort(key=lambda one: one.box.xyxy[0] + one.box.xyxy[2])
         phrase = request.action.phrase

@@ -36,7 +36,9 @@ async def perceive(
         if name not in crew:
             raise SpecialistError(name, f"this profile has none; it has {', '.join(sorted(crew))}")
         reply = await run(name, request)
-        observation = await asyncio.to_thread(_with_mask, reply, store)
+        observation = reply.observation
+        if reply.mask is not None:
+            observation = await asyncio.to_thread(_with_mask, reply, store)
         views = await _views(run, store, crew, reply)
         return observation.model_copy(update={"views": views}) if views else observation
 

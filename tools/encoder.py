@@ -1,98 +1,132 @@
-"""Look and Reencode: the model's own vision tower on a crop, on the whole image or on a specialist's picture."""
+"""Look and Reencode: a crop through the model's own vision tower, the whole image through any of its encoders."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.agent.actions import Look, Reencode, Region
-from foveal.agent.errors import SpecialistError
+from foveal.agent.actions import Encoder as Kind
+from foveal.agent.actions import Look, Object, Reencode
+from foveal.agent.errors import InputError, SpecialistError
 from foveal.agent.observations import Box, Looked, Reencoded, View
-from foveal.agent.regions import grown
+from foveal.agent.regions import MIN_SIDE, grown
 from foveal.tools.base import Features, Mark, Reply, Request
 from foveal.tools.cache import ByteLRU
-from foveal.tools.extras import needs
+from foveal.tools.towers import Tower, towers_of, variant_of
 
 CACHE = 256 * 2**20
 """Bytes of features remembered."""
+OWN: Kind = "clip"
+"""The model's own vision tower, which crops pass; the paper's name for it."""
+
+Key = tuple[Kind, str, tuple[float, ...]]
+"""Tower, image and crop: what decides the features, while the towers stay the same."""
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """One request: what it shows, and through which tower."""
+
+    observation: Looked | Reencoded
+    key: Key
+    pixels: NDArray[np.uint8]
+    """The original image."""
+
+    def cut(self) -> NDArray[np.uint8]:
+        """The part to encode."""
+        x0, y0, x1, y1 = (int(value) for value in self.key[2])
+        return np.ascontiguousarray(self.pixels[y0:y1, x0:x1])
 
 
 class Encoder:
-    """Turns pictures into the model's visual tokens."""
+    """Turns pictures into visual tokens, or into the features from which the model's projector makes them."""
 
-    def __init__(self, tower: Any) -> None:
-        self._tower = tower
+    def __init__(self, towers: Mapping[Kind, Tower], smallest: int = MIN_SIDE) -> None:
+        """`smallest`: to how many pixels a narrow crop is widened, where the image allows it."""
+        self._towers, self._smallest = dict(towers), smallest
         self._known: ByteLRU[Features] = ByteLRU(CACHE)
         self.encoded = 0
         """Pictures encoded so far."""
 
     @classmethod
     def from_folder(cls, folder: Path, device: str = "cpu") -> "Encoder":
-        """From the language model's own weights: its vision tower."""
-        with needs("models"):
-            from foveal.agent.vision import VisionEncoder
-
-            return cls(VisionEncoder.from_folder(folder, device))
+        """From the language model's own weights, which hold its towers; each is loaded when first used."""
+        variant = variant_of(folder)
+        # A released checkpoint has its own way with narrow crops: they are enlarged, and show nothing more.
+        smallest = MIN_SIDE if variant is None else 1
+        return cls(towers_of(folder, variant, device), smallest)
 
     def warm_up(self) -> None:
-        """Encode a black picture."""
-        self._tower.encode(np.zeros((56, 56, 3), np.uint8))
+        """Encode a black picture with every tower."""
+        for tower in self._towers.values():
+            tower.encode_all([np.zeros((56, 56, 3), np.uint8)])
 
     def run(self, batch: Sequence[Request]) -> list[Reply]:
-        """The observation with one view, and the view's features."""
-        return [self._reply(request) for request in batch]
+        """The observation with one view, and the view's features; what shares a tower is encoded at once."""
+        asked = [self._asked(request) for request in batch]
+        features = self._features({one.key: one for one in asked})
+        return [Reply(one.observation, features=(features[one.key],)) for one in asked]
 
-    def _reply(self, request: Request) -> Reply:
-        observation = seen(request)
-        view = observation.views[0]
-        return Reply(observation, features=(self._encode(request, view.source.xyxy),))
+    def _asked(self, request: Request) -> _Asked:
+        observation = seen(request, self._towers, self._smallest)
+        kind = observation.encoder if isinstance(observation, Reencoded) else OWN
+        key = kind, request.image, observation.views[0].source.xyxy
+        return _Asked(observation, key, request.pixels)
 
-    def _encode(self, request: Request, xyxy: tuple[float, ...]) -> Features:
-        key = (request.image, xyxy)
-        known = self._known.get(key)
-        if known is None:
-            self.encoded += 1
-            known = self._features(_cut(request.pixels, xyxy))
-            self._known.put(key, known, known.values.nbytes)
-        return known
+    def _features(self, asked: Mapping[Key, _Asked]) -> dict[Key, Features]:
+        """Remembered, or encoded now and then remembered."""
+        found = {key: known for key in asked if (known := self._known.get(key)) is not None}
+        for kind in self._towers:
+            fresh = [key for key in asked if key[0] == kind and key not in found]
+            found |= zip(
+                fresh, self._encoded(kind, [asked[key].cut() for key in fresh]), strict=True
+            )
+            for key in fresh:
+                self._known.put(key, found[key], found[key].values.nbytes)
+        return found
 
-    def _features(self, pixels: NDArray[np.uint8]) -> Features:
-        out = self._tower.encode(pixels)
-        return Features(values=np.asarray(out.values), grid=tuple(out.grid))
+    def _encoded(self, kind: Kind, pictures: Sequence[NDArray[np.uint8]]) -> list[Features]:
+        if not pictures:
+            return []
+        try:
+            encoded = self._towers[kind].encode_all(pictures)
+        except InputError as error:  # the user's image is fine; the model asked for this part of it
+            raise SpecialistError("encoder", str(error)) from error
+        self.encoded += len(pictures)
+        return [Features(one.values, one.grid) for one in encoded]
 
 
-def seen(request: Request) -> Looked | Reencoded:
-    """What the request shows, before anything is encoded."""
+def seen(
+    request: Request, kinds: Collection[Kind] = (OWN,), smallest: int = MIN_SIDE
+) -> Looked | Reencoded:
+    """What the request shows, before anything is encoded. `kinds` are the encoders that there are."""
     action = request.action
     height, width = request.pixels.shape[:2]
     if isinstance(action, Look):
         mark = _only(request)
-        box = Box(image=request.image, xyxy=crop_of(mark, action, width, height))
+        box = Box(image=request.image, xyxy=crop_of(mark, action, width, height, smallest))
         view = View(role="crop", pixels=box, source=box)
         return Looked(index=mark.index, label=mark.label, views=(view,))
-    if isinstance(action, Reencode) and action.encoder == "clip":
-        whole = Box(image=request.image, xyxy=(0, 0, width, height))
-        return Reencoded(encoder="clip", views=(View(role="whole", pixels=whole, source=whole),))
-    if isinstance(action, Reencode):
-        reason = f"this profile has no {action.encoder!r} re-encoder"
-        raise SpecialistError("encoder", reason)
-    raise TypeError(f"the encoder cannot {action.kind}")
+    if not isinstance(action, Reencode):
+        raise TypeError(f"the encoder cannot {action.kind}")
+    if action.encoder not in kinds:
+        raise SpecialistError("encoder", f"this profile has no {action.encoder!r} re-encoder")
+    whole = Box(image=request.image, xyxy=(0, 0, width, height))
+    view = View(role="whole", pixels=whole, source=whole)
+    return Reencoded(encoder=action.encoder, views=(view,))
 
 
-def crop_of(mark: Mark, action: Look, width: int, height: int) -> tuple[int, int, int, int]:
-    """The pixels to show: a region as resolved, its margin included; an object's box with a margin."""
-    margin = 0.0 if isinstance(action.target, Region) else 0.25
-    return grown(mark.box.xyxy, width, height, margin)
+def crop_of(
+    mark: Mark, action: Look, width: int, height: int, smallest: int = MIN_SIDE
+) -> tuple[int, int, int, int]:
+    """The pixels to show: an object's box with a margin; a region, which has one, or an area as it is."""
+    margin = 0.25 if isinstance(action.target, Object) else 0.0
+    return grown(mark.box.xyxy, width, height, margin, smallest)
 
 
 def _only(request: Request) -> Mark:
     if len(request.marks) != 1:
         raise TypeError(f"a look needs one resolved target, got {len(request.marks)}")
     return request.marks[0]
-
-
-def _cut(pixels: NDArray[np.uint8], xyxy: tuple[float, ...]) -> NDArray[np.uint8]:
-    x0, y0, x1, y1 = (int(value) for value in xyxy)
-    return np.ascontiguousarray(pixels[y0:y1, x0:x1])

@@ -68,7 +68,7 @@ def _bytes_of(source: Any, allowed_networks: Sequence[str]) -> tuple[bytes, str]
     if isinstance(source, str) and _URL.match(source):
         return fetch(source, MAX_BYTES, allowed_networks), source
     if isinstance(source, str | Path):
-        return _read_file(Path(source)), str(source)
+        return read_file(Path(source)), str(source)
     raise InputError(
         f"{type(source).__name__} is no image; give a path, URL, bytes, PIL image or array"
     )
@@ -83,7 +83,8 @@ def _read_stream(stream: IO[bytes], name: str) -> bytes:
     return data
 
 
-def _read_file(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
+    """The bytes of an image file, which are not decoded yet. Raises InputError when they cannot be had."""
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):

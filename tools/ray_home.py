@@ -10,11 +10,17 @@ import socket
 import threading
 from typing import Any
 
+from foveal.agent.errors import SetupError
+from foveal.tools.dispatch import described
+from foveal.tools.extras import needs
+
 LOCAL_STORE = 2**30
 """Bytes of object store for a Ray started here."""
 PATIENCE = 5.0
 """Seconds for a cluster's head to accept a connection."""
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+PROMPT = {"RAY_timeout_ms_task_wait_for_death_info": "0"}
+"""What a dead actor was asked fails at once, not one to two seconds later: whoever asked tries another."""
 
 
 class RayHome(threading.Thread):
@@ -53,16 +59,32 @@ class RayHome(threading.Thread):
         self._over.wait()
 
 
+def entered(address: str | None, cure: str = "check the address, or run without --ray") -> RayHome:
+    """A Ray started or joined. Raises SetupError when there is none at the address."""
+    with needs("ray"):
+        import ray.exceptions
+    home = RayHome(address)
+    try:
+        home.enter()
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        if address is None:
+            problem, cure = f"Ray does not start ({described(error)})", "run without --ray"
+        else:
+            problem = f"no Ray cluster at {address!r} ({described(error)})"
+        raise SetupError(problem, cure) from error
+    return home
+
+
 def _initialise(address: str | None) -> None:
-    if address:
-        _knock(address)
-    for name, value in QUIET.items():
+    for name, value in (QUIET | PROMPT).items():
         os.environ.setdefault(name, value)
     import ray
 
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address:
-        ray.init(address=address, **quiet)
+        where = _located(address)
+        _knock(where)
+        ray.init(address=where, **quiet)
         return
     ray.init(
         address="local",
@@ -71,6 +93,16 @@ def _initialise(address: str | None) -> None:
         _node_ip_address="127.0.0.1",
         **quiet,
     )
+
+
+def _located(address: str) -> str:
+    """What `auto` stands for: a cluster that was killed leaves its address behind, and Ray would wait for it."""
+    if address != "auto":
+        return address
+    from ray._private import services
+
+    found: str = services.canonicalize_bootstrap_address_or_die(address)
+    return found
 
 
 def _knock(address: str) -> None:

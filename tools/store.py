@@ -3,6 +3,7 @@
 import hashlib
 import threading
 from collections import Counter, OrderedDict
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,8 @@ class ImageStore:
         self._pins: Counter[str] = Counter()
         self._bytes = 0
         self._lock = threading.Lock()
+        self.released: list[Callable[[str], None]] = []
+        """Called with a key when its last pin is gone: whoever keeps a copy elsewhere may drop it."""
 
     def put(self, pixels: NDArray[np.uint8], *, pin: bool = False) -> str:
         """Keep an image of shape (height, width, 3) and return its content hash."""
@@ -62,9 +65,12 @@ class ImageStore:
         """Take back one pin; without any left the entry may be evicted."""
         with self._lock:
             self._pins[key] -= 1
-            if self._pins[key] <= 0:
+            last = self._pins[key] <= 0
+            if last:
                 del self._pins[key]
             self._evict()
+        for tell in tuple(self.released) if last else ():
+            tell(key)
 
     def __contains__(self, key: object) -> bool:
         return key in self._arrays

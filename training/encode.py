@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from foveal.agent.dialogue import END, Piece, Reseen, opening, reply
+from foveal.agent.native.positions import Positions, text_positions, visual_positions
 from foveal.agent.observations import View, VisualTokens
-from foveal.agent.positions import Positions, text_positions, visual_positions
 from foveal.agent.transcript import Acted, Injected
 from foveal.training.corpus import Dialogue, whole
 from foveal.training.tokenizer import SYSTEM, number

@@ -55,7 +55,7 @@ class ModelOptions(Options):
 
 
 def train(options: ModelOptions) -> None:
-    """Train the stages and write the model as `foveal.agent.native` reads it into `options.out`.
+    """Train the stages and write the model as `foveal.agent.native.model` reads it into `options.out`.
 
     A stage begins with what those before it wrote; imagination and alignment may run at the same time.
     """

@@ -1,6 +1,7 @@
 """A Qwen2-VL of the real class at toy size, with a tokenizer of bytes and perception tokens."""
 
 import json
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,87 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def native(folder: Path) -> Any:
     """The model in that folder."""
     from foveal.agent.dialogue import Foveal
-    from foveal.agent.native import NativeModel
+    from foveal.agent.native.model import NativeModel
 
     return NativeModel.from_folder(folder, Foveal("tools: {tools}"))
+
+
+class Waits(list[float]):
+    """How long was waited between requests; nobody really waits."""
+
+    async def __call__(self, seconds: float) -> None:
+        self.append(seconds)
+
+
+@pytest.fixture
+def waits() -> Waits:
+    return Waits()
+
+
+@pytest.fixture
+async def remote(server: Any, waits: Waits) -> AsyncIterator[Callable[..., Any]]:
+    """Makes models behind the loopback server, which are let go of at the end."""
+    from foveal.agent.openai.model import OpenAIModel
+    from foveal.agent.openai.patience import Patience
+
+    made: list[OpenAIModel] = []
+
+    def make(base_url: str = "", model: str = "tiny", **options: Any) -> OpenAIModel:
+        patience = Patience(sleep=waits)
+        made.append(OpenAIModel(base_url or server.url, model, patience=patience, **options))
+        return made[-1]
+
+    yield make
+    for model in made:
+        await model.aclose()
+
+
+@pytest.fixture(scope="session")
+def chat(chat_folder: Callable[..., Path]) -> Callable[..., Any]:
+    """Vision chat models by family, tiny and random; each is loaded once."""
+    from foveal.agent.chat.model import ChatModel
+
+    made: dict[tuple[str, bool], ChatModel] = {}
+
+    def model(family: str, eager: bool = False) -> ChatModel:
+        if (family, eager) not in made:
+            made[family, eager] = ChatModel.from_folder(chat_folder(family, eager))
+        return made[family, eager]
+
+    return model
+
+
+@pytest.fixture(scope="session")
+def pieces() -> Any:
+    """The other kind of tokenizer, as of Llama 2: words begin with "▁", and bytes stand for what it never met."""
+    from tokenizers import Tokenizer, decoders, models, normalizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    lines = [
+        "look <|look_start|>[120, 45]<|look_end|> at two red cubes",
+        "<|read_start|><|read_end|>",
+    ]
+    bytes_of = [f"<0x{number:02X}>" for number in range(256)]
+    made = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>", fuse_unk=True))
+    made.normalizer = normalizers.Sequence(
+        [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
+    )
+    special = ["<unk>", "<s>", "</s>", *bytes_of]
+    trainer = trainers.BpeTrainer(
+        vocab_size=400, special_tokens=special, show_progress=False, max_token_length=6
+    )
+    made.train_from_iterator(lines * 4, trainer)
+    made.decoder = decoders.Sequence(
+        [
+            decoders.Replace("▁", " "),
+            decoders.ByteFallback(),
+            decoders.Fuse(),
+            decoders.Strip(" ", 1, 0),
+        ]
+    )
+    described = json.loads(made.to_str())
+    described["added_tokens"] = [
+        token for token in described["added_tokens"] if token["content"] not in bytes_of
+    ]
+    made = Tokenizer.from_str(json.dumps(described))
+    return PreTrainedTokenizerFast(tokenizer_object=made, eos_token="</s>", unk_token="<unk>")

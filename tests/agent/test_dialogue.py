@@ -150,6 +150,12 @@ def test_a_reply_ends_the_turn_and_opens_the_next() -> None:
     ]
 
 
+def test_a_correction_is_told_as_a_failure_is() -> None:
+    failed = observed(Failed(error="action", message="no such <|obj_1|>"))
+    note = Noted(text="no such <|obj_1|>", error=True)
+    assert reply([note], SIZE) == reply([failed], SIZE)
+
+
 def test_several_outlines_are_compared() -> None:
     items = [observed(segmented(n, share)) for n, share in ((1, 0.02), (2, 0.3), (3, 0.01))]
     pieces = reply(items, SIZE)
@@ -199,6 +205,7 @@ def special_tokens(text: str) -> list[int]:
     """How often each special token stands in a dialogue that says `text` wherever outsiders speak."""
     hostile: list[Any] = [
         Noted(text=text),
+        Noted(text=text, error=True),
         observed(read(text)),
         observed(Failed(error="action", message=text)),
         observed(Detected(phrase="x", objects=(found(9, text),), unknown=(text,))),

@@ -1,6 +1,6 @@
 """How actions are spelled: what is well-formed, what is told to the model about the rest, and no surprises."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import example, given
@@ -12,6 +12,7 @@ from foveal.agent.actions import (
     MAX_TARGETS,
     Action,
     Answer,
+    Area,
     Depth,
     Detect,
     Encoder,
@@ -22,8 +23,15 @@ from foveal.agent.actions import (
     Region,
     Segment,
 )
+from foveal.agent.coordinates import Frame
 from foveal.agent.errors import ActionError
-from foveal.agent.grammar import ACTION_TOKENS, FORMS, PERCEPTION_TOKENS, parse, render
+from foveal.agent.grammar import (
+    ACTION_TOKENS,
+    FORMS,
+    PERCEPTION_TOKENS,
+    parse,
+    render,
+)
 
 
 def spelled(short: str) -> str:
@@ -232,3 +240,74 @@ def test_every_token_is_spelled_once() -> None:
 @pytest.mark.parametrize("key", [lambda f: f.start, lambda f: f.end], ids=["start", "end"])
 def test_an_action_is_known_by_its_start_and_by_its_end(key: Callable[[object], str]) -> None:
     assert len({key(form) for form in FORMS}) == len(FORMS)
+
+
+def test_an_area_is_shown_as_fractions_and_is_nothing_the_vocabulary_can_say() -> None:
+    look = render(Look(target=Area(x0=0.125, y0=0, x1=0.5, y1=1)))
+    assert look == "<|look_start|>[0.125, 0.000, 0.500, 1.000]<|look_end|>"
+    with pytest.raises(ActionError, match="takes one object"):
+        parse(look)
+
+
+def place(numbers: Sequence[float]) -> Region | Area:
+    return Frame("thousand", (10, 10), (10, 10)).target(numbers)
+
+
+LEFT, RIGHT = Area(x0=0, y0=0, x1=0.5, y1=1), Area(x0=0.5, y0=0, x1=1, y1=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "actions"),
+    [
+        ("<|look_start|>[0, 0, 500, 1000]<|look_end|>", [Look(target=LEFT)]),
+        ("<|look_start|> [0,0,500,1000]\n<|look_end|>", [Look(target=LEFT)]),
+        ("<|look_start|>[500, 1000, 0, 0.0]<|look_end|>", [Look(target=LEFT)]),  # corners swapped
+        ("<|look_start|>[[0, 0, 500, 1000]]<|look_end|>", [Look(target=LEFT)]),
+        ("Hm. <|read_start|>[0, 0, 500, 1000]<|read_end|>", [Read(target=LEFT)]),
+        ("<|segment_start|><|obj_2|><|segment_end|>", [Segment(target=TWO)]),
+        (
+            "<|depth_start|>[0, 0, 500, 1000], <|obj_1|>[500, 0, 1000, 1000]<|depth_end|>",
+            [Depth(targets=(LEFT, ONE, RIGHT))],
+        ),
+        (
+            "<|depth_start|>[[0, 0, 500, 1000], [500, 0, 1000, 1000]]<|depth_end|>",
+            [Depth(targets=(LEFT, RIGHT))],
+        ),
+        ("<|detect_start|>[1, 2]<|detect_end|>", [Detect(phrase="[1, 2]")]),
+        ("[0, 0, 500, 1000]", [Answer(text="[0, 0, 500, 1000]")]),
+    ],
+)
+def test_boxes_in_digits_are_read_where_somebody_says_what_they_mean(
+    text: str, actions: list[Action]
+) -> None:
+    assert parse(text, place) == tuple(actions)
+
+
+@pytest.mark.parametrize(
+    ("inside", "reason"),
+    [
+        ("", "takes one box .x0, y0, x1, y1. or object such as <.obj_1.>, got 0"),
+        ("[]", "'\\[\\]' is no box; write"),
+        ("[a, b, c, d]", "is no box"),
+        ("[1, 2, 3]", "four numbers, not 3"),
+        ("[1, 2, 3, nan]", "not every one is a number"),
+        ("[0, 0, 500, 1000][0, 0, 500, 1000]", "takes one box .*, got 2"),
+        ("[0, 0, 500, 1000", "takes one box .*, not "),
+        ("the cube", "takes one box .*, not 'the cube'"),
+        ("[0, 0, 9000, 1000]", "outside the image"),
+    ],
+)
+def test_what_is_no_box_is_told(inside: str, reason: str) -> None:
+    with pytest.raises(ActionError, match=reason):
+        parse(f"<|look_start|>{inside}<|look_end|>", place)
+
+
+@given(st.text(alphabet="[]0123456789,. -naif<|>", max_size=40))
+@example("[1e999, 0, 0, 0]")
+@example("[" * 40)
+def test_no_box_surprises(inside: str) -> None:
+    try:
+        (action,) = parse(f"<|look_start|>{inside}<|look_end|>", place)
+    except ActionError:
+        return
+    assert isinstance(action, Look)

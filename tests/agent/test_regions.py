@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foveal.agent.actions import GRID, Region
-from foveal.agent.regions import MIN_SIDE, box_to_cells, cells_to_box, grown
+from foveal.agent.actions import GRID, Area, Region
+from foveal.agent.regions import MIN_SIDE, area_to_box, box_to_cells, cells_to_box, grown
 
 REFERENCE = [
     # width, height, cells, crop
@@ -141,3 +141,38 @@ def test_a_grown_box_has_a_quarter_on_every_side() -> None:
     assert grown((100, 200, 200, 300), 640, 480) == (75, 175, 225, 325)
     assert grown((0, 0, 100, 100), 640, 480) == (0, 0, 125, 125)
     assert grown((630, 470, 640, 480), 640, 480) == (612, 452, 640, 480)
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "area", "box"),
+    [
+        (
+            100,
+            50,
+            (0.3, 0.2, 0.7, 0.6),
+            (30, 10, 70, 30),
+        ),  # not 71: 0.7 of 100 is 70.00000000000001
+        (100, 50, (0.0, 0.0, 1.0, 1.0), (0, 0, 100, 50)),
+        (100, 50, (0.305, 0.01, 0.306, 0.011), (30, 0, 31, 1)),  # what it touches, at least a pixel
+        (100, 50, (0.9999, 0.9999, 1.0, 1.0), (99, 49, 100, 50)),
+        (3, 1, (0.5, 0.5, 0.9, 0.6), (1, 0, 3, 1)),
+    ],
+)
+def test_the_pixels_of_an_area(
+    width: int, height: int, area: tuple[float, ...], box: tuple[int, ...]
+) -> None:
+    x0, y0, x1, y1 = area
+    assert area_to_box(Area(x0=x0, y0=y0, x1=x1, y1=y1), width, height) == box
+
+
+FRACTION = st.floats(0, 1, exclude_max=True)
+
+
+@given(FRACTION, FRACTION, SIDE, SIDE)
+def test_every_area_has_pixels_inside_the_image(
+    left: float, top: float, width: int, height: int
+) -> None:
+    area = Area(x0=left, y0=top, x1=1.0, y1=1.0)
+    x0, y0, x1, y1 = area_to_box(area, width, height)
+    assert 0 <= x0 < x1 == width
+    assert 0 <= y0 < y1 == height

@@ -4,10 +4,11 @@ import ast
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 import foveal.agent.settings as module
 from foveal.agent.errors import InputError
-from foveal.agent.settings import PREFIX, Settings, settings
+from foveal.agent.settings import PREFIX, Settings, exported, settings
 
 ROOT = Path(module.__file__).resolve().parents[1]
 LAYERS = ("agent", "tools", "graphs", "evals", "training", "foveal")
@@ -23,17 +24,43 @@ def test_every_setting_has_a_variable() -> None:
         "FOVEAL_PROFILE": "mine.toml",
         "FOVEAL_DEVICE": "cuda:1",
         "FOVEAL_WEIGHTS": "/somewhere",
+        "FOVEAL_CACHE": "/models",
         "FOVEAL_MAX_PIXELS": "1000",
         "FOVEAL_ALLOW_PRIVATE_URLS": "true",
+        "FOVEAL_BASE_URL": "http://localhost:8000/v1",
+        "FOVEAL_API_KEY": "secret",
     }
     assert set(values) == {PREFIX + name.upper() for name in Settings.model_fields}
     assert settings(values) == Settings(
         profile="mine.toml",
         device="cuda:1",
         weights=Path("/somewhere"),
+        cache=Path("/models"),
         max_pixels=1000,
         allow_private_urls=True,
+        base_url="http://localhost:8000/v1",
+        api_key=SecretStr("secret"),
     )
+
+
+def test_the_key_may_be_openais_own_and_is_never_shown() -> None:
+    for environment, key in (
+        ({"OPENAI_API_KEY": "theirs"}, "theirs"),
+        ({"OPENAI_API_KEY": "theirs", "FOVEAL_API_KEY": "ours"}, "ours"),
+        ({"OPENAI_API_KEY": "theirs", "FOVEAL_API_KEY": ""}, "theirs"),
+    ):
+        found = settings(environment)
+        assert found.api_key is not None
+        assert found.api_key.get_secret_value() == key
+        assert key not in repr(found) + found.model_dump_json()
+        assert exported(found) == {}, (
+            "whoever is handed settings reads the key from his own environment"
+        )
+
+
+def test_other_settings_are_handed_on() -> None:
+    found = settings({"FOVEAL_BASE_URL": "http://h/v1", "FOVEAL_DEVICE": "cuda"})
+    assert settings(exported(found)) == found
 
 
 def test_an_empty_variable_is_unset() -> None:

@@ -143,3 +143,18 @@ def test_a_box_has_area_and_finite_sides(xyxy: tuple[float, float, float, float]
 def test_sizes_of_boxes_and_views() -> None:
     assert BOX.area == 20 * 28.5
     assert VisualTokens(key="k", grid=(1, 4, 6)).count == 6
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        Acted(text="two \ud83d", actions=(Answer(text="two \ud83d"),)),
+        Noted(text="no \udcff"),
+        Asked(image="a" * 64, size=(4, 4), question="\udcffHow many?"),
+    ],
+)
+def test_half_a_character_can_be_written_down(item: Any) -> None:
+    """JSON from a server and words from a shell may hold it; files and terminals may not."""
+    told = item.model_dump_json()
+    assert "?" in told
+    assert type(item).model_validate_json(told) == item

@@ -1,8 +1,9 @@
 """What a released checkpoint reads, to the token: the prompts of the paper's own pipeline, ids and all."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from foveal.agent.actions import Action, Detect, Encoder, Look, Reencode
 from foveal.agent.dialogue import Piece, Reseen
 from foveal.agent.grammar import parse, render
+from foveal.agent.native.session import _Streamer
 from foveal.agent.observations import (
     Box,
     Detected,
@@ -149,6 +151,25 @@ def test_golden_triggers_are_those_of_the_data(variant: Encoder) -> None:
         assert f"<image>{after}" == said + CLOSE
 
 
+ROWS = json.loads((DATA / "region_geometry.json").read_text(encoding="utf-8"))
+ANSWERED = [row for row in ROWS if row.get("round2_assistant") == row["text"]]
+"""Turns that the reference answers as the model wrote them."""
+REFUSED = {45, 46, 51}
+"""Those with half an action in them, which the model is told about."""
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in ANSWERED if row["id"] not in REFUSED], ids=lambda row: str(row["id"])
+)
+def test_golden_turns_are_answered_in_the_same_words(row: dict[str, Any]) -> None:
+    items: list[Injected] = [
+        looked(CROP) if isinstance(action, Look) else reencoded() for action in parse(row["text"])
+    ]
+    marks = {View: "<image>", Reseen: "<clip_image>"}
+    said = [piece if isinstance(piece, str) else marks[type(piece)] for piece in inside(*items)]
+    assert "".join(said) == row["round2_user"]
+
+
 def test_the_model_is_free_to_choose_unless_told() -> None:
     before, after = Paper().opening(asked())
     assert after == f"\nWhat is red?{CLOSE}"
@@ -247,3 +268,34 @@ def test_whatever_outsiders_say_adds_no_special_token() -> None:
         return "".join(piece for piece in framed if isinstance(piece, str))
 
     assert joined(HOSTILE).count("<|") == joined("word").count("<|")
+
+
+@pytest.mark.parametrize(
+    ("pieces", "heard"),
+    [
+        (["Now", " answer", " the question", ".", "\n", "No", "."], ["No", "."]),
+        (["Now", " and then"], ["Now and then"]),
+        (["Now"], ["Now"]),
+        (["Two", " dogs"], ["Two", " dogs"]),
+    ],
+)
+def test_what_is_streamed_is_the_answer_without_the_hand_over(
+    pieces: list[str], heard: list[str]
+) -> None:
+    model, said = FakeModel(), list[str]()
+    streamer = _Streamer(cast(Any, model), said.append)
+    for count in range(1, len(pieces) + 1):
+        model.text = "".join(pieces[:count])
+        streamer([0])
+    streamer.finish(model.text)
+    assert said == heard
+
+
+class FakeModel:
+    """Spells whatever the test wants."""
+
+    text = ""
+    dialect = Paper()
+
+    def spoken(self, tokens: Sequence[int]) -> str:
+        return self.text

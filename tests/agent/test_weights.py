@@ -13,6 +13,7 @@ from foveal.agent.weights import (
     SUMS,
     checksums,
     digest,
+    fingerprint,
     load_config,
     load_into,
     load_state,
@@ -99,6 +100,19 @@ def test_a_listed_file_is_verified(path: Path, row: str) -> None:
     verify(path)
 
 
+def test_a_large_file_is_read_once_until_it_changes(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("foveal.agent.weights.LARGE", 1)
+    first = digest(path)
+    monkeypatch.setattr(Path, "open", lambda *_: pytest.fail("read again"))
+    assert digest(path) == first
+    monkeypatch.undo()
+    monkeypatch.setattr("foveal.agent.weights.LARGE", 1)
+    path.write_bytes(b"shorter")
+    assert digest(path) != first
+
+
 def test_a_changed_file_is_damaged(path: Path) -> None:
     listed(path)
     path.write_bytes(path.read_bytes()[:-1] + b"x")
@@ -147,3 +161,32 @@ def test_a_configuration_is_a_mapping(tmp_path: Path, name: str) -> None:
         path.write_bytes(broken)
         with pytest.raises(SetupError, match=r"cannot be read"):
             load_config(path)
+
+
+def test_the_fingerprint_of_a_folder_is_that_of_its_weights(path: Path, tmp_path: Path) -> None:
+    first = fingerprint(tmp_path)
+    (tmp_path / "again").mkdir()
+    (tmp_path / "again" / path.name).write_bytes(path.read_bytes())
+    assert fingerprint(tmp_path / "again") == first
+    (tmp_path / "again" / path.name).write_bytes(b"others")
+    assert fingerprint(tmp_path / "again") != first
+
+
+def test_a_list_of_checksums_stands_for_the_files(path: Path, tmp_path: Path) -> None:
+    listed(path)
+    first = fingerprint(tmp_path)
+    (tmp_path / "notes.txt").write_text("not listed", encoding="utf-8")
+    assert fingerprint(tmp_path) == first
+    listed(path, "0" * 64)
+    assert fingerprint(tmp_path) != first
+
+
+def test_a_download_cache_has_named_its_files_already(path: Path, tmp_path: Path) -> None:
+    """Its links lead to files that are called by their digest."""
+    snapshot, blob = tmp_path / "snapshot", tmp_path / digest(path)
+    snapshot.mkdir()
+    path.rename(blob)
+    (snapshot / path.name).symlink_to(blob)
+    first = fingerprint(snapshot)
+    blob.write_bytes(b"never read")
+    assert fingerprint(snapshot) == first

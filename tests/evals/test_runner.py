@@ -15,7 +15,7 @@ from foveal.evals.runner import drawn, evaluate
 from foveal.evals.splits import size_of
 from foveal.evals.tabletop import scene
 from foveal.graphs.budgets import Spent
-from foveal.graphs.result import Result
+from foveal.graphs.result import Direct, Result
 
 COUNT = len(FAMILIES)
 
@@ -25,15 +25,23 @@ class Oracle:
 
     profile = Profile(name="oracle", weights=Path(), tools=("detect",))
 
-    def __init__(self, answer: Callable[[str], str]) -> None:
-        self._answer = answer
+    def __init__(
+        self, answer: Callable[[str], str], direct: Callable[[str], str | None] = lambda text: None
+    ) -> None:
+        """`direct` is what it answers without looking, if it is asked so."""
+        self._answer, self._direct = answer, direct
 
     def ask(self, image: Any, question: str) -> Result:
         assert image.shape[2] == 3
         return Result(
             answer=self._answer(question), confidence=None, hops=(), evidence=(), ended_by="answer",
             usage=Spent(hops=1, actions=2), seconds=0.0, trace=None, notes=(), run="r", image="i",
+            direct=self._without(question),
         )  # fmt: skip
+
+    def _without(self, question: str) -> Direct | None:
+        said = self._direct(question)
+        return None if said is None else Direct(answer=said, confidence=None, usage=Spent())
 
 
 @pytest.fixture(autouse=True)
@@ -91,6 +99,17 @@ def test_scenes_are_drawn_at_their_own_size(monkeypatch: pytest.MonkeyPatch) -> 
 def test_the_split_is_told_in_the_report() -> None:
     report = evaluate(Oracle(lambda text: ""), 2, split="val")
     assert report.setting.split == "val"
+
+
+def test_answers_without_looking_are_judged_beside_when_all_are_there() -> None:
+    truths = {question.text: question.answer for _, _, question in taken(drawn(0), 8)}
+    right = evaluate(Oracle(lambda text: "?", lambda text: truths[text]), 8, gate=0.9)
+    assert (right.right, right.setting.gate) == (0, 0.9)
+    assert right.direct is not None
+    assert (right.direct.n, right.direct.right) == (8, 8)
+    some = iter(["yes", None] * 4)
+    assert evaluate(Oracle(lambda text: "?", lambda text: next(some)), 8).direct is None
+    assert evaluate(Oracle(lambda text: "?"), 8).direct is None
 
 
 def test_silence_is_no_answer_and_not_right() -> None:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from foveal.cli import main
 from foveal.graphs import agent
+from foveal.graphs.carriers import carrier
 
 PROGRAM = Path(__file__).with_name("recite.py")
 
@@ -28,7 +29,7 @@ def picture(tmp_path: Path) -> Path:
 def recited(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Lets agents of this process say the given turns, until the test ends."""
     monkeypatch.setattr(agent, "_model", agent._model)
-    monkeypatch.setattr(agent, "_dispatcher", agent._dispatcher)
+    monkeypatch.setattr(agent, "carrier", carrier)
     recite = runpy.run_path(str(PROGRAM))["recite"]
     return lambda *turns: recite(turns)
 

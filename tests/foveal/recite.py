@@ -48,8 +48,8 @@ def recite(turns: Sequence[str]) -> None:
     waits = [float(turn[1:]) for turn in turns if turn.startswith("!")]
     spoken = [turn for turn in turns if not turn.startswith("!")]
     stand_in: Any = agent
-    stand_in._model = lambda profile: ScriptedModel(spoken, [None] * (len(spoken) - 1) + [0.93])
-    stand_in._dispatcher = lambda profile, store, ray: Seer(*waits)
+    stand_in._model = lambda *_: ScriptedModel(spoken, [None] * (len(spoken) - 1) + [0.93])
+    stand_in.carrier = lambda *_: Seer(*waits)
 
 
 if __name__ == "__main__":

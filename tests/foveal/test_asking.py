@@ -72,6 +72,77 @@ def test_the_tools_may_be_none(ask: Callable[..., int], capsys: pytest.CaptureFi
     assert json.loads(capsys.readouterr().out)["tools"] == []
 
 
+COUNT = {"type": "object", "properties": {"count": {"type": "integer"}}, "required": ["count"]}
+
+
+@pytest.fixture
+def schema(tmp_path: Path) -> str:
+    """A file with the schema of a count."""
+    path = tmp_path / "schema.json"
+    path.write_text(json.dumps(COUNT), encoding="utf-8")
+    return str(path)
+
+
+def test_with_a_schema_a_pipe_gets_json_alone(
+    ask: Callable[..., int], schema: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ask([FIND, '```json\n{"count": 2}\n```'], "--schema", schema) == 0
+    assert capsys.readouterr().out == '{"count": 2}\n'
+    assert ask([FIND, "2"], "--schema", schema, "--hops") == 0
+    assert '{"count": 2}\n' in capsys.readouterr().out
+    assert ask([FIND, "2"], "--schema", schema, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["value"] == {"count": 2}
+
+
+def test_what_does_not_fit_is_no_json_for_a_pipe(
+    ask: Callable[..., int], schema: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ask([FIND, "a few", "some"], "--schema", schema) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "agent: note: the answer does not fit the schema" in err
+    assert "agent: note: the answer was: some\n" in err
+    assert ask([FIND, "a few", "some"], "--schema", schema, "--json") == 1
+    assert json.loads(capsys.readouterr().out)["answer"] == "some"
+
+
+def test_the_gate_and_the_verification_are_told(
+    ask: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ask(["2"], "--gate", "0.9", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["ended_by"], told["gate"], told["direct"]["answer"]) == ("gate", 0.9, "2")
+    assert set(told["timings"]) == {"start", "model", "specialists", "total"}
+    assert ask(["2"], "--gate", "0.9", "--hops") == 0
+    assert "sure enough without looking" in capsys.readouterr().out
+    assert ask([FIND, "2"], "--verify", "--json") == 0
+    told = json.loads(capsys.readouterr().out)["faithful"]
+    assert told == {
+        "depends": False, "answer": "2", "confidence": 0.93, "without": "2", "confidence_without": 0.93,
+    }  # fmt: skip
+    assert ask([FIND, "2"], "--verify") == 0
+    out, err = capsys.readouterr()
+    assert (out, err.splitlines()[-1]) == (
+        "2\n",
+        "agent: note: the answer is the same without what was seen (confidence 93 %)",
+    )
+    assert ask([FIND, "2"], "--verify", "--hops") == 0
+    assert (
+        "the answer is the same without what was seen (confidence 93 %)" in capsys.readouterr().out
+    )
+
+
+@pytest.mark.parametrize(
+    "wrong", [["--gate", "2"], ["--gate", "very"], ["--schema", "none.json"], ["--schema"]]
+)
+def test_bad_wishes_get_one_line(
+    wrong: list[str], ask: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ask(["2"], *wrong) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+
+
 def test_a_terminal_sees_each_hop(command: Start, picture: Path) -> None:
     ours, theirs = pty.openpty()
     words = ["run", "--image", str(picture), "--question", "How many?"]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from foveal import checkup
+from foveal.agent.hub.releases import RELEASES
 from foveal.cli import main
 
 FILES = (*checkup.ESSENTIAL, *checkup.SPECIALISTS)
@@ -98,7 +99,7 @@ def test_json_is_one_object(capsys: pytest.CaptureFixture[str]) -> None:
     told = json.loads(capsys.readouterr().out)
     assert told["ok"] is True
     abouts = {check["about"] for check in told["checks"]}
-    assert abouts == {"python", "extras", "weights", "devices", "ray", "disk"}
+    assert abouts == {"python", "extras", "weights", "profiles", "devices", "ray", "disk"}
 
 
 @pytest.mark.usefixtures("weights", "everything")
@@ -127,3 +128,82 @@ def test_only_torch_is_imported() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert json.loads(done.stdout)["checks"], done.stderr
     assert not {"ray", "transformers", "ultralytics", "langgraph"} & set(done.stderr.split())
+
+
+@pytest.mark.usefixtures("everything")
+def test_profiles_say_what_they_need_until_they_are_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FOVEAL_CACHE", str(tmp_path))
+    told = found("vpt-2b-clip")
+    assert told.state == "optional"
+    assert told.found == "needs 4.9 GB of disk, and 9.8 GB of memory on cpu or 4.9 GB on a GPU"
+    assert "agent run --profile" in told.cure
+    pin(tmp_path)
+    told = found("vpt-2b-clip")
+    assert (told.state, told.cure) == ("ok", "")
+    assert told.found.startswith(f"downloaded to {tmp_path}")
+    assert found("vpt-2b-sam").state == "optional"
+    assert found("embedded").state == "ok"
+
+
+@pytest.mark.usefixtures("everything")
+def test_a_folder_of_ones_own_needs_no_download(weights: Path) -> None:
+    told = found("vpt-7b-clip")
+    assert (told.state, told.found) == ("ok", f"in the folder that FOVEAL_WEIGHTS names, {weights}")
+
+
+@pytest.mark.usefixtures("everything")
+def test_a_damaged_pin_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FOVEAL_CACHE", str(tmp_path))
+    pin(tmp_path).write_text("{")
+    told = found("vpt-2b-clip")
+    assert told.state == "optional"
+    assert told.found.endswith("cannot be read; delete it")
+
+
+def pin(cache: Path) -> Path:
+    """The pin of a release that is all here, as small as can be."""
+    repository, commit = RELEASES["vpt-2b-clip"].repository, "a" * 40
+    file = (
+        cache
+        / "hub"
+        / f"models--{repository.replace('/', '--')}"
+        / "snapshots"
+        / commit
+        / "config.json"
+    )
+    file.parent.mkdir(parents=True)
+    file.write_text("{}")
+    about = {"repository": repository, "revision": "main", "commit": commit}
+    files = {"config.json": {"size": 2, "digest": "0" * 40}}
+    path = cache / "foveal" / f"{repository.replace('/', '--')}@main.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps({**about, "files": files, "verified": ["config.json"]}))
+    return path
+
+
+def profile(name: str) -> checkup.Check:
+    """The check of the profile of that name, which an extra may share."""
+    checks = checkup.examined().checks
+    return next(check for check in checks if (check.about, check.name) == ("profiles", name))
+
+
+@pytest.mark.usefixtures("weights", "everything")
+def test_whether_a_server_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert profile("openai").state == "optional"
+    assert "none is named" in profile("openai").found
+    assert "--base-url" in profile("openai").cure
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
+        monkeypatch.setenv("FOVEAL_BASE_URL", url)
+        assert profile("openai").found == f"asks the server at {url}, without a key"
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-verysecret")
+        assert (profile("openai").state, profile("openai").found) == (
+            "ok",
+            f"asks the server at {url}, with a key",
+        )
+    assert profile("openai").found == f"nobody listens at {url}"
+    monkeypatch.setenv("FOVEAL_BASE_URL", "localhost")
+    assert "FOVEAL_BASE_URL 'localhost' cannot be used" in profile("openai").found
+    assert checkup.examined().ok, "it is needed by nothing else"

@@ -21,6 +21,7 @@ def test_json_is_one_object_with_the_accuracy(
     assert told["accuracy"] == told["right"] / COUNT
     assert told["setting"] == {
         "task": "tabletop", "split": "test", "seed": 5, "profile": "embedded", "tools": [],
+        "trigger": "none", "gate": None, "ablate": "",
     }  # fmt: skip
     assert set(told["families"]) == set(FAMILIES)
 
@@ -45,9 +46,38 @@ def test_people_get_a_table(
         ["--seed", "-1"],
         ["--tools", "fly"],
         ["--profile", "tiny"],
+        ["--ablate", "h"],
+        ["--ablate", "h=own"],
+        ["--ablate", "tools=none,tools=none"],
+        ["--ablate", "tools=none", "--tools", "look"],
+        ["--ablate", "h=zero"],  # the embedded model does not re-encode
     ],
 )
 def test_bad_options_get_one_line(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*WORDS, *wrong]) == 2
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
+
+
+def test_what_was_taken_away_is_in_the_report(
+    recited: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    recited("yes")
+    assert main([*WORDS, "--ablate", "tools=none", "--json"]) == 0
+    setting = json.loads(capsys.readouterr().out)["setting"]
+    assert (setting["tools"], setting["ablate"]) == ([], "tools=none")
+
+
+def test_a_gate_is_reported_with_what_passes_it(
+    recited: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    recited("yes")
+    assert main([*WORDS, "--gate", "0.9"]) == 0
+    out = capsys.readouterr().out
+    assert "gate 0.9: 100.0% answered without looking" in " ".join(out.split())
+    assert [line.split()[0] for line in out.splitlines() if line].count("without") == 1
+    recited("yes")
+    assert main([*WORDS, "--gate", "0.9", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["ended_by"], told["setting"]["gate"]) == ({"gate": 9}, 0.9)
+    assert told["direct"]["right"] == told["right"]

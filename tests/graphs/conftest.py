@@ -1,7 +1,7 @@
 """A small painted picture, a dispatcher that really looks at it, and a model that recites."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from foveal.agent.actions import (
+    Action,
+    Answer,
     Depth,
     Detect,
     Look,
@@ -136,13 +138,23 @@ class Reciter:
     name: str = "reciter"
     silent: bool = False
     """Says nothing while decoding."""
+    confidence: float | None = 0.9
+    direct: Sequence[str] = ()
+    """What it says instead when it is asked without tools."""
+    direct_confidence: float | None = 0.9
+    structured: bool = False
+    """Whether its sessions can be held to a schema; they recite all the same."""
+    instructed: bool = True
+    reads: Mapping[str, tuple[Action, ...]] = field(default_factory=dict)
+    """Turns in a spelling of its own."""
     opened: list[list[Any]] = field(default_factory=list)
     sessions: list["Recital"] = field(default_factory=list)
 
     async def open(self, transcript: Sequence[Any], sight: Sight) -> Session:
         self.opened.append(list(transcript))
         said = sum(isinstance(item, Acted) for item in transcript)
-        self.sessions.append(Recital(self, said, list(transcript)))
+        kind = StructuredRecital if self.structured else Recital
+        self.sessions.append(kind(self, said, list(transcript)))
         return self.sessions[-1]
 
 
@@ -176,12 +188,25 @@ class Recital:
         on_text: Callable[[str], None] | None = None,
     ) -> Acted:
         self.allowed.append(tuple(tools))
-        text = self.model.turns[self.said][:max_new_tokens]
+        text = self._text(max_new_tokens, on_text)
+        return self._said(text, self.model.reads.get(text) or parse(text))
+
+    def _text(self, limit: int, on_text: Callable[[str], None] | None) -> str:
+        text = (self.model.direct if self._aside else self.model.turns)[self.said][:limit]
         self.said += 1
         self.emitted += len(text)
         if on_text and not self.model.silent:
             on_text(text)
-        turn = Acted(text=text, actions=parse(text), confidence=0.9)
+        return text
+
+    @property
+    def _aside(self) -> bool:
+        asked = self.heard[0]
+        return bool(self.model.direct) and isinstance(asked, Asked) and not asked.tools
+
+    def _said(self, text: str, actions: Sequence[Action]) -> Acted:
+        sure = self.model.direct_confidence if self._aside else self.model.confidence
+        turn = Acted(text=text, actions=tuple(actions), confidence=sure)
         self.heard.append(turn)
         return turn
 
@@ -192,6 +217,23 @@ class Recital:
 
     def close(self) -> None:
         self.closed += 1
+
+
+@dataclass
+class StructuredRecital(Recital):
+    """A conversation that can be held to a schema, and remembers to which."""
+
+    held_to: list[Mapping[str, Any]] = field(default_factory=list)
+
+    async def fill(
+        self,
+        schema: Mapping[str, Any],
+        max_new_tokens: int,
+        on_text: Callable[[str], None] | None = None,
+    ) -> Acted:
+        self.held_to.append(schema)
+        text = self._text(max_new_tokens, on_text)
+        return self._said(text, (Answer(text=text),))
 
 
 @pytest.fixture
@@ -207,7 +249,7 @@ def painter(store: ImageStore) -> Painter:
 @pytest.fixture
 def reciter() -> Callable[..., Reciter]:
     """Makes a model from its turns."""
-    return lambda *turns: Reciter(turns)
+    return lambda *turns, **kw: Reciter(turns, **kw)
 
 
 @pytest.fixture

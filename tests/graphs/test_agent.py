@@ -4,11 +4,13 @@ import asyncio
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_type
 
 import pytest
+from pydantic import BaseModel
 
 import foveal
 from foveal.agent.actions import PERCEPTIONS, Detect
@@ -179,6 +181,58 @@ def test_with_the_inline_dispatcher(agent_saying: Any, painter: Any, picture: An
     )
 
 
+class Count(BaseModel):
+    count: int
+
+
+async def test_an_answer_that_fits_a_class_is_an_object_of_it(
+    agent_saying: Any, picture: Any
+) -> None:
+    agent = agent_saying(RED, '{"count": 2}')
+    assert agent.ask(picture, "How many?", schema=Count).value == Count(count=2)
+    assert (await agent.aask(picture, "How many?", schema=Count)).value == Count(count=2)
+    told = agent.stream(picture, "How many?", schema=Count.model_json_schema())
+    *_, last = [event async for event in told]
+    assert last.result.value == {"count": 2}
+    assert agent.ask(picture, "How many?").value is None
+
+
+def test_the_type_of_the_value_is_known(agent_saying: Any, picture: Any) -> None:
+    agent: Agent = agent_saying("2")
+    result = agent.ask(picture, "How many?", schema=Count)
+    assert_type(result.value, Count | None)
+    assert_type(agent.ask(picture, "How many?").value, Any | None)
+    assert result.value == Count(count=2)
+
+
+def test_an_answer_is_verified_on_request(agent_saying: Any, picture: Any) -> None:
+    agent = agent_saying(RED, "2")
+    result = agent.ask(picture, "How many?", verify=True)
+    assert result.faithful is not None
+    assert not result.faithful.depends  # a script says the same whatever it is shown
+    assert agent.ask(picture, "How many?").faithful is None
+
+
+def test_a_gate_is_the_agents(agent_saying: Any, picture: Any) -> None:
+    sure = ScriptedModel(["2"], [0.9])
+    assert agent_saying(model=sure, gate=0.9).ask(picture, "How many?").ended_by == "gate"
+    assert agent_saying(model=sure, gate=0.91).ask(picture, "How many?").ended_by == "answer"
+
+
+@pytest.mark.parametrize("gate", [-0.1, 1.1, float("nan")])
+def test_a_gate_is_a_probability(gate: float) -> None:
+    with pytest.raises(InputError, match="no probability; give 0 to 1"):
+        Agent(gate=gate)
+
+
+def test_a_schema_that_is_none_is_refused_before_anything_is_loaded(
+    picture: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("foveal.graphs.agent._model", lambda *_: pytest.fail("it was loaded"))
+    with Agent() as agent, pytest.raises(InputError, match="no JSON schema at type"):
+        agent.ask(picture, "How many?", schema={"type": "number of things"})
+
+
 def test_budgets_and_traces_are_the_callers(
     agent_saying: Any, picture: Any, tmp_path: Path
 ) -> None:
@@ -272,4 +326,63 @@ def test_a_missing_extra_is_the_users_to_install(
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, library, None)
     with Agent() as agent, pytest.raises(SetupError, match=r"pip install 'foveal\[models\]'"):
+        agent.ask(picture, "How many?")
+
+
+RELEASED = Path(__file__).parents[1] / "data" / "vpt" / "clip"
+
+
+@pytest.fixture
+def fetched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The repositories that were downloaded; each is the tiny checkpoint that tests have."""
+    repositories: list[str] = []
+
+    def fetch(release: Any, device: str, stop: Any) -> Path:
+        repositories.append(release.repository)
+        return RELEASED
+
+    monkeypatch.setattr("foveal.agent.hub.fetching.fetch", fetch)
+    return repositories
+
+
+def test_what_model_and_specialists_share_is_fetched_once(fetched: list[str], picture: Any) -> None:
+    with Agent("vpt-2b-clip", budgets=Budgets(hops=0, answer_tokens=3)) as agent:
+        agent.fetch()
+        agent.fetch()
+        assert agent.ask(picture, "What is red?").answer
+        assert agent.profile.folder == RELEASED
+    assert fetched == ["rp-yu/Qwen2-VL-2b-VPT-CLIP"]
+
+
+def test_nothing_is_fetched_for_parts_that_others_made(
+    agent_saying: Any, fetched: list[str], picture: Any
+) -> None:
+    assert agent_saying("2", profile="vpt-7b-clip").ask(picture, "How many?").answer == "2"
+    assert fetched == []
+
+
+def test_closing_ends_a_download(picture: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    def fetch(release: Any, device: str, stop: Callable[[], bool]) -> Path:
+        begun.set()
+        while not stop():
+            ended.wait(0.01)
+        ended.set()
+        raise SetupError("the download was stopped", "ask again")
+
+    monkeypatch.setattr("foveal.agent.hub.fetching.fetch", fetch)
+    agent = Agent("vpt-2b-clip")
+    asking = threading.Thread(target=lambda: _quietly(agent, picture))
+    asking.start()
+    assert begun.wait(60)
+    agent.close()
+    asking.join(60)
+    assert ended.is_set()
+    assert not asking.is_alive()
+
+
+def _quietly(agent: Agent, picture: Any) -> None:
+    """Ask, and expect to be interrupted."""
+    with pytest.raises((SetupError, asyncio.CancelledError, CancelledError)):
         agent.ask(picture, "How many?")

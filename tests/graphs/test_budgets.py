@@ -105,7 +105,7 @@ def test_the_first_budget_in_the_order_of_the_names_is_told() -> None:
     names = get_args(BudgetName)
     for position, name in enumerate(names):
         unlimited = dict.fromkeys(names[:position], 10**10)
-        assert exhausted(Budgets.model_validate(unlimited), spent) == name
+        assert exhausted(Budgets.model_validate(unlimited), spent, 10**9) == name
 
 
 @pytest.mark.parametrize("wrong", [{"hops": -1}, {"hopps": 3}, {"answer_tokens": 0}])

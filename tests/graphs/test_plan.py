@@ -8,6 +8,7 @@ from foveal.agent.actions import (
     PERCEPTIONS,
     Action,
     Answer,
+    Area,
     Depth,
     Detect,
     Look,
@@ -67,6 +68,7 @@ def test_an_object_refused_once_can_be_looked_at_when_it_is_found() -> None:
         (Depth(), Depth(targets=(REGION,))),
         (Detect(phrase="cube"), Detect(phrase="cubes")),
         (Look(target=REGION), Look(target=Region(x0=0, y0=0, x1=1, y1=2))),
+        (Look(target=REGION), Look(target=Area(x0=0, y0=0, x1=0.25, y1=0.25))),
     ],
 )
 def test_different_actions_are_all_asked(one: Action, other: Action) -> None:
@@ -95,3 +97,10 @@ def test_every_region_has_pixels_however_small_the_image(
     assert 0 <= left < right <= width
     assert 0 <= top < bottom <= height
     assert len(targets_of(action)) == 1
+
+
+def test_an_area_is_marked_in_pixels_and_known_by_them() -> None:
+    area, same = Area(x0=0.1, y0=0.2, x1=0.5, y1=0.75), Area(x0=0.101, y0=0.2, x1=0.499, y1=0.75)
+    first, second = _plan([], Look(target=area), Look(target=same))
+    assert [mark.box.xyxy for mark in first.marks] == [(8, 16, 40, 60)]
+    assert (second.twin, second.repeated) == (0, True)

@@ -1,16 +1,18 @@
-"""A recorded run, run again through the scripted model, gives the same result."""
+"""A recorded run, run again, gives the same result."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from foveal.agent.actions import Area, Look
 from foveal.agent.errors import InputError, SpecialistError
 from foveal.graphs.budgets import Budgets
 from foveal.graphs.replay import replay
 from foveal.graphs.result import Result
-from foveal.graphs.run import run
+from foveal.graphs.run import Parts, run
 
 RED = "<|detect_start|>red<|detect_end|>"
 BLUE = "<|detect_start|>blue<|detect_end|>"
@@ -43,11 +45,12 @@ def _clock(step: float) -> Callable[[], float]:
         ((LOOK, "2"), {"visual_tokens": 20}),
         ((RED, BLUE, "2"), {"seconds": 9}),
         ((RED, STRAY), {"hops": 1}),
-        ((RED, ""), {}),
+        ((RED, "", "", ""), {"errors": 2}),
+        ((RED, STRAY, RED, BLUE, "", "2"), {}),
     ],
     ids=[
         "one hop", "many hops", "hops", "actions", "new tokens", "visual tokens", "seconds",
-        "rubbish at the end", "no answer",
+        "rubbish at the end", "no answer", "errors and an answer",
     ],
 )  # fmt: skip
 async def test_the_same_result(
@@ -89,6 +92,31 @@ async def test_a_turn_whose_text_was_never_told_still_cannot_be_read(
     needed.model.silent = True
     first = await run("?", picture, needed)
     assert _same(await replay(str(first.trace), picture)) == _same(first)
+
+
+async def test_a_turn_is_not_read_again(
+    reciter: Any, painter: Any, picture: Any, tmp_path: Path
+) -> None:
+    """Backends spell places in their own way: a replay takes the actions as they were read."""
+    model = reciter("look at [0, 0, 500, 500]", "2")
+    look = Look(target=Area(x0=0, y0=0, x1=0.5, y1=0.5))
+    model.reads = {"look at [0, 0, 500, 500]": (look,)}
+    needed = Parts(model, painter, painter.store, trace_dir=tmp_path)
+    first = await run("?", picture, needed)
+    assert [hop.action for hop in first.hops] == [look]
+    assert _same(await replay(str(first.trace), picture)) == _same(first)
+
+
+async def test_what_was_counted_is_counted_again(parts: Any, picture: Any, tmp_path: Path) -> None:
+    first = await run("?", picture, parts(RED, "2", trace_dir=tmp_path))
+    trace, counts = Path(str(first.trace)), ("prefilled", "emitted", "visual", "cached", "afresh")
+    lines = trace.read_text(encoding="utf-8").splitlines()
+    for number, name in enumerate(counts, start=90):
+        pattern = re.compile(rf'"{name}":\d+')
+        lines = [pattern.sub(f'"{name}":{number}', line) for line in lines]
+    trace.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    usage = (await replay(trace, picture)).usage
+    assert [getattr(usage, name) for name in counts] == [90, 91, 92, 93, 94]
 
 
 async def test_another_image_is_refused(parts: Any, picture: Any, tmp_path: Path) -> None:

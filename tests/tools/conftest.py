@@ -1,8 +1,9 @@
-"""Networks of the real classes at toy sizes with random weights, a crew of stand-ins, and both carriers."""
+"""Networks of the real classes at toy sizes with random weights, a crew of stand-ins, and the carriers."""
 
 import asyncio
 import copy
 import json
+import logging
 import os
 import sys
 import time
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from foveal.agent.actions import Detect, Object, Segment
 from foveal.agent.errors import SetupError, SpecialistError
 from foveal.agent.observations import Box, Detected, Found, Looked, Reencoded, Segmented, View
+from foveal.agent.pools import Pool
 from foveal.tools.base import Dispatcher, Features, Mark, Picture, Reply, Request
 from foveal.tools.catalogue import Crew
 from foveal.tools.dispatch import InlineDispatcher
@@ -112,6 +114,10 @@ def photo() -> NDArray[np.uint8]:
     return values
 
 
+WIDE = 40_000
+"""An image of this width, and of height 4, has large features: all of its pixels."""
+
+
 class StandIn:
     """A specialist whose behaviour the phrase decides; reports what it was sent, and how many at once."""
 
@@ -157,7 +163,8 @@ class StandIn:
         height, width = request.pixels.shape[:2]
         whole = Box(image=request.image, xyxy=(0, 0, width, height))
         view = View(role="whole", pixels=whole, source=whole)
-        values = request.pixels.reshape(-1, 3)[:4].astype(np.float32)
+        tokens = request.pixels.reshape(4, -1) if width == WIDE else request.pixels[0, :4]
+        values = tokens.astype(np.float32)
         seen = Looked(views=(view,)) if request.marks else Reencoded(encoder="clip", views=(view,))
         return Reply(seen, features=(Features(values, (1, 4, 4)),))
 
@@ -176,6 +183,10 @@ def misbehave(phrase: str) -> None:
         gate = Path(phrase.removeprefix("wait for "))
         while not gate.exists():
             time.sleep(0.01)
+    if phrase.startswith("touch "):
+        Path(phrase.removeprefix("touch ")).touch()
+    if phrase == "slowly":
+        time.sleep(0.05)
     if phrase == "die":
         os._exit(1)
     if phrase.startswith("die once "):
@@ -211,29 +222,106 @@ def store() -> ImageStore:
     return ImageStore()
 
 
+class Grounds:
+    """At most one Ray at a time: one that a dispatcher started here, or two raylets on this machine."""
+
+    def __init__(self) -> None:
+        self.cluster: Any = None
+        """The two raylets, while this process is connected to them."""
+        self._end: Callable[[], None] | None = None
+        self._kind = ""
+
+    def at(self, kind: str) -> "Grounds":
+        """Be connected to this kind."""
+        import ray
+
+        if kind != self._kind:
+            self.leave()
+            ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+            self._end = self._local() if kind == "ray" else self._two()
+            self._kind = kind
+        return self
+
+    def leave(self) -> None:
+        """Stop whatever runs."""
+        import ray
+
+        if self._end is not None:
+            self._end()
+            assert not ray.is_initialized()
+        self._end, self._kind = None, ""
+
+    def _local(self) -> Callable[[], None]:
+        owner, image = RayDispatcher(own := ImageStore(), STAND_INS), np.zeros((4, 4, 3), np.uint8)
+        asyncio.run(owner.dispatch(Detect(phrase="anything"), own.put(image)))
+        return lambda: asyncio.run(owner.close())
+
+    def _two(self) -> Callable[[], None]:
+        import ray
+        from ray.cluster_utils import Cluster
+
+        size = {"num_cpus": 2, "object_store_memory": 80 * 2**20}
+        self.cluster = Cluster(
+            initialize_head=True, head_node_args={**size, "include_dashboard": False}
+        )
+        self.cluster.add_node(**size)
+        ray.init(address=self.cluster.address, log_to_driver=False, logging_level=logging.ERROR)
+        return self._two_over
+
+    def _two_over(self) -> None:
+        import ray
+
+        ray.shutdown()
+        self.cluster.shutdown()
+        self.cluster = None
+
+
 @pytest.fixture(scope="session")
-def local_ray() -> Iterator[None]:
-    """One Ray for the session, started and stopped by a dispatcher of its own."""
-    import ray
-
-    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    owner, image = RayDispatcher(own := ImageStore(), STAND_INS), np.zeros((4, 4, 3), np.uint8)
-    asyncio.run(owner.dispatch(Detect(phrase="anything"), own.put(image)))
-    yield
-    asyncio.run(owner.close())
-    assert not ray.is_initialized()
+def grounds() -> Iterator[Grounds]:
+    """The Ray of this test session."""
+    one = Grounds()
+    yield one
+    one.leave()
 
 
-@pytest.fixture(params=["inline", pytest.param("ray", marks=pytest.mark.ray)])
-def open_dispatcher(request: pytest.FixtureRequest, store: ImageStore) -> Iterator[Open]:
-    """Opens a dispatcher for a crew, on either carrier, and closes it after the test."""
+@pytest.fixture
+def local_ray(grounds: Grounds) -> Grounds:
+    """Connected to a Ray that was started here."""
+    return grounds.at("ray")
+
+
+@pytest.fixture
+def two_raylets(grounds: Grounds) -> Any:
+    """Connected to a cluster of two raylets, each of two processors."""
+    return grounds.at("cluster").cluster
+
+
+@pytest.fixture(
+    scope="session",
+    params=[
+        "inline",
+        pytest.param("ray", marks=pytest.mark.ray),
+        pytest.param("cluster", marks=pytest.mark.ray),
+    ],
+)
+def carrier(request: pytest.FixtureRequest) -> str:
+    """In this process, on Ray, on a cluster. Of the session, so that the tests of one carrier run together."""
+    return str(request.param)
+
+
+@pytest.fixture
+def open_dispatcher(carrier: str, grounds: Grounds, store: ImageStore) -> Iterator[Open]:
+    """Opens a dispatcher for a crew, on any carrier, and closes it after the test."""
     opened: list[Dispatcher] = []
-    if request.param == "ray":
-        request.getfixturevalue("local_ray")
+    if carrier != "inline":
+        grounds.at(carrier)
 
-    def open_(crew: Crew, **options: Any) -> Dispatcher:
-        kind = RayDispatcher if request.param == "ray" else InlineDispatcher
-        opened.append(kind(store, crew, **options))
+    def open_(crew: Crew) -> Dispatcher:
+        if carrier == "inline":
+            opened.append(InlineDispatcher(store, crew))
+        else:
+            spread = Pool(replicas=len(PLACES[carrier]), placement="spread")
+            opened.append(RayDispatcher(store, crew, pools=dict.fromkeys(crew, spread)))
         return opened[-1]
 
     yield open_
@@ -241,9 +329,13 @@ def open_dispatcher(request: pytest.FixtureRequest, store: ImageStore) -> Iterat
         asyncio.run(dispatcher.close())
 
 
+PLACES = {"ray": ("here",), "cluster": ("here", "there")}
+"""Carrier to the nodes that each get a replica."""
+
+
 @pytest.fixture
 def dispatcher(open_dispatcher: Open, stand_ins: Crew) -> Dispatcher:
-    """Either carrier with the stand-ins."""
+    """Any carrier with the stand-ins."""
     return open_dispatcher(stand_ins)
 
 

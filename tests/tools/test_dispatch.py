@@ -1,4 +1,4 @@
-"""The dispatcher contract: the same bodies in this process and on Ray."""
+"""The dispatcher contract: the same bodies in this process, on Ray, and on a cluster of two raylets."""
 
 import asyncio
 from collections.abc import Callable
@@ -138,7 +138,8 @@ async def test_closing_twice_is_fine(dispatcher: Dispatcher) -> None:
     await dispatcher.close()
 
 
-async def test_the_real_specialists_answer_alike_on_both_carriers(
+@pytest.mark.slow
+async def test_the_real_specialists_answer_alike_on_every_carrier(
     open_dispatcher: Callable[[Crew], Dispatcher], store: ImageStore, photo: Pixels, mark_on: MarkOn,
     tiny_weights: Path, segment: Segment,
 ) -> None:  # fmt: skip

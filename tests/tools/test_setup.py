@@ -20,6 +20,7 @@ from foveal.agent.actions import (
     Segment,
 )
 from foveal.agent.errors import SetupError
+from foveal.agent.pools import SPECIALISTS
 from foveal.agent.weights import digest
 from foveal.tools.base import Mark, Request, Specialist
 from foveal.tools.cache import ByteLRU
@@ -48,7 +49,7 @@ def run(code: str, **environment: str) -> str:
 
 def test_every_action_has_a_specialist() -> None:
     crew = embedded(Path("anywhere"))
-    assert {specialist_for(kind) for kind in PERCEPTIONS} == set(crew)
+    assert {specialist_for(kind) for kind in PERCEPTIONS} == set(crew) == set(SPECIALISTS)
 
 
 @pytest.mark.parametrize(
@@ -118,11 +119,19 @@ assert repr(numpy.array([0.5])) == "array([0.5])"
 
 
 Load = Callable[[Path], Specialist]
+
+
+def warmed(specialist: Specialist) -> Specialist:
+    """For those that load when they are first used."""
+    specialist.warm_up()
+    return specialist
+
+
 MISSING: list[tuple[str, str, Load]] = [
     ("ultralytics", "detector", Detector.from_folder),
     ("segment_anything", "segmenter", Segmenter.from_folder),
     ("transformers", "models", DepthEstimator.from_folder),
-    ("transformers", "models", Encoder.from_folder),
+    ("transformers", "models", lambda folder: warmed(Encoder.from_folder(folder))),
     ("rapidocr", "ocr", lambda _: Reader.packaged()),
 ]
 

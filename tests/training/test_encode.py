@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from foveal.agent import native
-from foveal.agent.context import Context
 from foveal.agent.dialogue import Foveal
-from foveal.agent.native import NativeModel
+from foveal.agent.native import model as native
+from foveal.agent.native.context import Context
+from foveal.agent.native.model import NativeModel
 from foveal.agent.transcript import Acted, Injected
 from foveal.agent.vision import VisionEncoder
 from foveal.training.corpus import TOOLS, Dialogue

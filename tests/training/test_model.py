@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from foveal.agent.dialogue import Foveal
-from foveal.agent.native import NativeModel
+from foveal.agent.native.model import NativeModel
 from foveal.agent.transcript import Asked
 from foveal.training import model, scenes
 from foveal.training.glimpses import grid_of

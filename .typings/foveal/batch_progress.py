@@ -1,0 +1,1 @@
+../../foveal/batch_progress.py

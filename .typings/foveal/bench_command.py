@@ -1,0 +1,1 @@
+../../foveal/bench_command.py

@@ -1,0 +1,1 @@
+../../foveal/pool_command.py

@@ -1,0 +1,1 @@
+../../foveal/weights_command.py

@@ -1,0 +1,1 @@
+"""Any vision chat model of transformers: actions spelled as text under the same grammar."""

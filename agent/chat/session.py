@@ -1,0 +1,174 @@
+"""One conversation with a chat model: its template, its cache, and what it writes, held to the grammar."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from foveal.agent.actions import Answer, PerceptionKind
+from foveal.agent.capabilities import manual
+from foveal.agent.chat.mask import Boxes, Mask
+from foveal.agent.chat.prompt import Conversation, Part
+from foveal.agent.chat.turn import Turn
+from foveal.agent.coordinates import Frame
+from foveal.agent.grammar import parse
+from foveal.agent.model import Sight, Usage
+from foveal.agent.observations import View
+from foveal.agent.structured import told as told_schema
+from foveal.agent.telling import told
+from foveal.agent.transcript import (
+    Acted,
+    Asked,
+    Injected,
+    Noted,
+    Observed,
+    found_objects,
+    opening_of,
+)
+
+if TYPE_CHECKING:
+    from foveal.agent.chat.model import ChatModel
+
+THOUGHT = "</think>"
+"""What reasoning models write between their thoughts and their answer."""
+
+
+class ChatSession:
+    """One conversation; everything in it is rebuilt from the transcript when it is opened again."""
+
+    def __init__(
+        self, model: "ChatModel", transcript: list[Asked | Acted | Observed | Noted], sight: Sight
+    ) -> None:
+        """Computes nothing yet: `catch_up` does."""
+        first = opening_of(transcript)
+        self._model, self._sight, self._asked = model, sight, first
+        self._items: list[Asked | Acted | Observed | Noted] = transcript
+        self._conversation = Conversation(model.render, model.plain)
+        self._writer = model.writer()
+        self._frame = Frame(model.convention, first.size, first.size)
+        self._said = ""
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens computed, decoded and seen by this session."""
+        return self._writer.usage
+
+    async def catch_up(self) -> None:
+        """Compute the whole transcript."""
+        await self._model.run(self._replay)
+
+    async def act(
+        self,
+        tools: Sequence[PerceptionKind],
+        max_new_tokens: int,
+        on_text: Callable[[str], None] | None = None,
+    ) -> Acted:
+        """Decode one turn under the grammar's mask.
+
+        Raises ActionError when `max_new_tokens` cuts an action short; what was decoded stays in the context.
+        """
+        found, largest = found_objects(self._items), max(self._frame.limits)
+        mask = self._model.masks.turn(tools, found, largest)
+        turn = await self._written(mask, max_new_tokens, on_text)
+        actions = tuple(
+            action.model_copy(update={"text": _answer(action.text)})
+            if isinstance(action, Answer)
+            else action
+            for action in parse(turn.text, self._frame.target)
+        )
+        return self._kept(turn, actions)
+
+    async def fill(
+        self,
+        schema: Mapping[str, Any],
+        max_new_tokens: int,
+        on_text: Callable[[str], None] | None = None,
+    ) -> Acted:
+        """Decode one turn as JSON that fits the schema; for a schema that has no mask, an ordinary turn."""
+        mask = self._model.masks.json(schema)
+        if mask is None:
+            return await self.act((), max_new_tokens, on_text)
+        turn = await self._written(mask, max_new_tokens, on_text)
+        return self._kept(turn, (Answer(text=turn.text.strip()),))
+
+    async def observe(self, items: Sequence[Injected]) -> None:
+        """Append what came back; where the template allows it, only that is computed."""
+        self._items += items
+        if items:
+            await self._model.run(self._hear, items)
+
+    def close(self) -> None:
+        """Drop the cache."""
+        del self._writer, self._conversation
+
+    async def _written(self, mask: Mask, limit: int, on_text: Callable[[str], None] | None) -> Turn:
+        turn = Turn(self._model.masks, mask, Boxes(self._frame), limit, on_text)
+        try:
+            await self._model.run(self._writer.write, turn)
+        except asyncio.CancelledError:
+            turn.stopped.set()  # the thread is for the others now
+            raise
+        self._said += turn.text
+        return turn
+
+    def _kept(self, turn: Turn, actions: tuple[Any, ...]) -> Acted:
+        acted = Acted(
+            text=turn.text,
+            tokens=tuple(turn.tokens),
+            actions=actions,
+            confidence=turn.confidence,
+        )
+        self._items.append(acted)
+        return acted
+
+    def _replay(self) -> None:
+        """The whole transcript, in the model's thread."""
+        asked, model = self._asked, self._model
+        whole = self._sight.pixels(asked.image)
+        self._frame = Frame(model.convention, asked.size, model.shown(whole))
+        rules = "\n\n".join(filter(None, (model.system, manual(asked.tools, self._frame))))
+        opening = self._conversation.open(rules, [whole, _question(asked)])
+        self._writer.add(opening, self._conversation.whole)
+        waiting: list[Injected] = []
+        for item in self._items[1:]:
+            if isinstance(item, Acted):
+                self._hear(waiting)
+                waiting = []
+                self._writer.recall(item.tokens or model.ids(item.text))
+                self._said += item.text
+            elif not isinstance(item, Asked):
+                waiting.append(item)
+        self._hear(waiting)
+
+    def _hear(self, items: Sequence[Injected]) -> None:
+        if not items:
+            return
+        addition = self._conversation.reply(self._said, self._parts(items))
+        self._said = ""
+        self._writer.add(addition, self._conversation.whole)
+
+    def _parts(self, items: Sequence[Injected]) -> list[Part]:
+        """What is told, with the pictures, which are numbered: some templates put them before all words."""
+        parts: list[Part] = []
+        number = len(self._conversation.whole.pictures)
+        for piece in told(items, self._frame):
+            if isinstance(piece, str):
+                parts.append(piece)
+                continue
+            number += 1
+            parts += [f" picture {number}\n", self._cut(piece)]
+        return parts
+
+    def _cut(self, view: View) -> Any:
+        x0, y0, x1, y1 = (int(side) for side in view.pixels.xyxy)
+        return self._sight.pixels(view.pixels.image)[y0:y1, x0:x1]
+
+
+def _question(asked: Asked) -> str:
+    if not asked.answer_schema:
+        return asked.question
+    return f"{asked.question}\n\n{told_schema(asked.answer_schema)}"
+
+
+def _answer(text: str) -> str:
+    """What a reasoning model says when it has thought."""
+    return text.rpartition(THOUGHT)[2].strip()

@@ -1,0 +1,1 @@
+"""Weights from a hub: downloaded once, pinned, checked, kept on a shelf."""

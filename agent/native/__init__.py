@@ -1,0 +1,1 @@
+"""Models that speak the perception tokens themselves: sessions that keep their cache and share their passes."""

@@ -1,0 +1,1 @@
+"""Models behind an OpenAI-compatible server: actions as tool calls, the history append-only."""

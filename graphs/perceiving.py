@@ -1,0 +1,123 @@
+"""The nodes around the specialists: one action each, and the join."""
+
+import asyncio
+
+from langgraph.runtime import Runtime
+
+from foveal.agent.errors import ActionError, SpecialistError
+from foveal.agent.observations import Detected, Failed, Observation
+from foveal.agent.transcript import Noted, Observed, found_objects, numbered
+from foveal.graphs.context import Context
+from foveal.graphs.plan import Step, steps_of
+from foveal.graphs.result import Hop
+from foveal.graphs.state import Errand, Outcome, State, Task, Update, transcript, turns
+from foveal.graphs.trace import Called, Returned, Told
+from foveal.tools.catalogue import specialist_for
+
+ASKED_BEFORE = Noted(
+    text="asked before, and the answer is the same; ask something else, or answer", error=True
+)
+"""What the model is told beside the answer to a repeated action."""
+
+
+async def perceive(state: Errand, runtime: Runtime[Context]) -> Update:
+    """One action, by its specialist."""
+    task, context = state["task"], runtime.context
+    began = context.elapsed()
+    context.emit(
+        Called(
+            turn=task.turn,
+            position=task.position,
+            action=task.action,
+            specialist=specialist_for(task.action.kind),
+            marks=task.marks,
+        )
+    )
+    observation = await _dispatched(task, context)
+    seconds = context.elapsed() - began
+    return Update(
+        outcomes=[Outcome(position=task.position, observation=observation, seconds=seconds)]
+    )
+
+
+async def _dispatched(task: Task, context: Context) -> Observation:
+    """What came back within the run's time. Exceptions that are nobody's fault but ours pass."""
+    left = task.budgets.seconds - context.elapsed()
+    try:
+        async with asyncio.timeout(left) as deadline:
+            return await context.dispatcher.dispatch(task.action, task.image, task.marks)
+    except ActionError as error:
+        return Failed(error="action", message=str(error))
+    except SpecialistError as error:
+        return Failed(error="specialist", message=str(error))
+    except TimeoutError:
+        if not deadline.expired():
+            raise
+        name = specialist_for(task.action.kind)
+        return Failed(error="specialist", message=f"{name} failed: the run's time is used up")
+
+
+async def observe(state: State, runtime: Runtime[Context]) -> Update:
+    """The join: every action of the turn with its answer, in the order emitted."""
+    steps = steps_of(state)
+    hops = _hops(state, steps)
+    for position, hop in enumerate(hops):
+        runtime.context.emit(Returned(position=position, hop=hop))
+    spent = state["spent"]
+    update = {
+        "actions": spent.actions + sum(step.allowed for step in steps),
+        "repeated": spent.repeated + sum(step.repeated for step in steps),
+        "errors": spent.errors
+        + sum(_wrong(step, hop) for step, hop in zip(steps, hops, strict=True)),
+    }
+    return Update(
+        items=[
+            *(Observed(action=hop.action, observation=hop.observation) for hop in hops),
+            *_reminder(steps, runtime.context),
+        ],
+        hops=hops,
+        outcomes=[],
+        spent=spent.model_copy(update=update),
+    )
+
+
+def _wrong(step: Step, hop: Hop) -> bool:
+    """An action that could not be done, but for those that only came too late."""
+    return step.allowed and hop.refused
+
+
+def _reminder(steps: list[Step], context: Context) -> list[Noted]:
+    """A word to a model that repeats itself."""
+    if not any(step.repeated for step in steps):
+        return []
+    context.emit(Told(noted=ASKED_BEFORE))
+    return [ASKED_BEFORE]
+
+
+def _hops(state: State, steps: list[Step]) -> list[Hop]:
+    entries = transcript(state)
+    outcomes = {outcome.position: outcome for outcome in state.get("outcomes", [])}
+    taken, turn = len(found_objects(entries)), turns(entries)
+    hops: list[Hop] = []
+    for position, step in enumerate(steps):
+        seconds = 0.0
+        if step.known is not None:
+            answer = step.known
+        elif step.twin is not None:
+            answer = hops[step.twin].observation
+        else:
+            answer, seconds = outcomes[position].observation, outcomes[position].seconds
+            if isinstance(answer, Detected):
+                answer = numbered(answer, taken)
+                taken += sum(found.index > 0 for found in answer.objects)
+        hops.append(
+            Hop(
+                turn=turn,
+                action=step.action,
+                specialist=specialist_for(step.action.kind) if step.asks else None,
+                observation=answer,
+                repeated=step.repeated,
+                seconds=seconds,
+            )
+        )
+    return hops
