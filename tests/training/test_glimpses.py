@@ -9,7 +9,18 @@ import pytest
 from numpy.typing import NDArray
 
 from foveal.evals.tabletop import COLOURS, SHAPES
-from foveal.training.glimpses import close_up, content, grid_of, labels, picture, stream
+from foveal.evals.vocabulary import SYMBOLS
+from foveal.training.glimpses import (
+    close_up,
+    content,
+    detailed,
+    grid_of,
+    labels,
+    picture,
+    stream,
+    words_of,
+)
+from foveal.training.meanings import ATTRIBUTES, CLOSE_UP, DETAIL
 from foveal.training.scenes import MOST_THINGS, NAMES, SIDE, THING, Scenes
 from foveal.training.sizes import PIXELS
 from foveal.training.tower import CELL
@@ -35,7 +46,8 @@ def one_scene(instances: NDArray[np.uint8], *names: str) -> Scenes:
 
 
 def spelled(scenes: Scenes, window: Any, grid: tuple[int, int]) -> list[str]:
-    colours, shapes = labels(scenes, 0, window, grid)
+    said = labels(scenes, 0, window, grid)
+    colours, shapes = said["colour"], said["shape"]
     assert ((colours > 0) == (shapes > 0)).all()
     return [
         f"{COLOURS[c - 1]} {SHAPES[s - 1]}" if c else ""
@@ -63,6 +75,29 @@ def test_the_larger_of_two_things_names_the_cell() -> None:
     instances[:150], instances[150:] = 1, 2
     found = spelled(one_scene(instances, "red cube", "green sign"), SQUARE, (1, 1))
     assert found == ["green sign"]
+
+
+def test_details_are_said_of_what_is_large_enough_and_has_them() -> None:
+    rows = one_scene(np.zeros((SIDE, SIDE), np.uint8), "red card", "blue cube").things[0][:2]
+    rows["symbol"], rows["hour"] = (SYMBOLS.index("star"), -1), (0, 0)
+    rows["material"], rows["texture"] = (0, 2), (0, 1)
+    near = words_of(rows, np.array([True, True]))
+    assert (near["symbol"] == [SYMBOLS.index("star") + 1, -1]).all()
+    assert (near["material"] == [1, 3]).all()
+    assert (near["hour"] == [-1, -1]).all()
+    far = words_of(rows, np.array([False, False]))
+    assert all((far[name] == -1).all() for name in CLOSE_UP)
+    assert (far["colour"] == near["colour"]).all()
+
+
+def test_large_is_what_takes_two_cells_of_the_encoded_picture() -> None:
+    boxes = np.array(
+        [(0, 0, DETAIL, DETAIL), (0, 0, DETAIL, DETAIL - 1), (0, 0, DETAIL // 2, DETAIL // 2)]
+    )
+    whole = (0, 0, 8 * CELL, 8 * CELL)
+    assert detailed(boxes, whole, (8, 8)).tolist() == [True, False, False]
+    half = (0, 0, 4 * CELL, 4 * CELL)
+    assert detailed(boxes, half, (8, 8)).tolist() == [True, True, True]
 
 
 def test_only_the_window_counts() -> None:
@@ -103,7 +138,7 @@ def test_close_ups_show_a_thing_inside_the_picture(eight: Scenes) -> None:
 
 
 def test_batches_say_what_their_pixels_show(eight: Scenes) -> None:
-    """Every thing is painted by its class; mirrored or not, it is where the labels say."""
+    """Every thing is painted by its class, and is where the labels say."""
     painted = []
     for mask, things in zip(eight.masks, eight.things, strict=True):
         colours = np.zeros((*mask.shape, 3), np.uint8)
@@ -116,17 +151,18 @@ def test_batches_say_what_their_pixels_show(eight: Scenes) -> None:
     for batch in islice(stream(scenes, np.random.default_rng(0), 2), 30):
         rows, columns = batch.grid
         assert batch.images.shape == (2, rows * CELL, columns * CELL, 3)
-        assert batch.colours.shape == batch.shapes.shape == (2, rows * columns)
+        assert {one.shape for one in batch.said.values()} == {(2, rows * columns)}
+        colours, shapes = batch.said["colour"], batch.said["shape"]
         cells = batch.images.reshape(2, rows, CELL, columns, CELL, 3).transpose(0, 1, 3, 2, 4, 5)
         pixels = cells.reshape(2, rows * columns, CELL * CELL, 3).astype(float)
         painted_share = (pixels[..., 0] > 42).mean(2)
-        assert (painted_share[batch.colours > 0] > 0.1).all()
-        assert (painted_share[batch.colours == 0] < 0.45).all()
+        assert (painted_share[colours > 0] > 0.1).all()
+        assert (painted_share[colours == 0] < 0.45).all()
         alone = (painted_share == 1) & (np.ptp(pixels, axis=2).max(-1) <= 4)
         mean = pixels.mean(2)[alone]
         gain = mean[:, 0] / 100
-        assert (np.rint(mean[:, 1] / gain / 20) + 1 == batch.colours[alone]).all()
-        assert (np.rint(mean[:, 2] / gain / 12) + 1 == batch.shapes[alone]).all()
+        assert (np.rint(mean[:, 1] / gain / 20) + 1 == colours[alone]).all()
+        assert (np.rint(mean[:, 2] / gain / 12) + 1 == shapes[alone]).all()
         whole += int(alone.sum())
     assert whole > 50
 
@@ -134,4 +170,4 @@ def test_batches_say_what_their_pixels_show(eight: Scenes) -> None:
 def test_the_same_generator_gives_the_same_batches(eight: Scenes) -> None:
     one, two = (next(stream(eight, np.random.default_rng(3), 2)) for _ in range(2))
     assert np.array_equal(one.images, two.images)
-    assert np.array_equal(one.colours, two.colours)
+    assert all(np.array_equal(one.said[name], two.said[name]) for name in ATTRIBUTES)

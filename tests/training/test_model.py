@@ -1,4 +1,4 @@
-"""All three stages run, what they write can be served, and a broken training goes on where it was."""
+"""All stages run, what they write can be served, and a broken training goes on where it was."""
 
 import json
 from dataclasses import replace
@@ -10,6 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from pydantic import ValidationError
+from safetensors.torch import load_file
 
 from foveal.agent.dialogue import Foveal
 from foveal.agent.native.model import NativeModel
@@ -17,11 +18,11 @@ from foveal.agent.transcript import Asked
 from foveal.training import model, scenes
 from foveal.training.glimpses import grid_of
 from foveal.training.loop import CHECKPOINT
-from foveal.training.model import Alignment, ModelOptions, Pictured, Policy, emission_loss, train
+from foveal.training.model import STAGES, ModelOptions, train
 from foveal.training.policy import batches
+from foveal.training.stages import Alignment, Imagination, Pictured, Policy, emission_loss
 from foveal.training.tokenizer import SYSTEM
 
-STAGES = ("policy", "alignment", "pictured")
 FILES = ("config.json", "model.safetensors", "preprocessor_config.json", "tokenizer.json")
 
 
@@ -75,18 +76,30 @@ def test_every_stage_takes_its_share_of_the_steps(trained: Path) -> None:
 
 
 def test_each_stage_changes_its_own_part_and_no_other(trained: Path) -> None:
-    """Every stage begins with the averaged weights of the one before."""
-    policy, alignment, pictured = (
-        torch.load(trained / stage / CHECKPOINT, weights_only=True) for stage in STAGES
+    """And begins with what the stages before it wrote."""
+    parents = {
+        "imagination": ("policy",),
+        "alignment": ("policy",),
+        "pictured": ("imagination", "alignment"),
+    }
+    for stage, before in parents.items():
+        after = load_file(trained / stage / "model.safetensors")
+        for seeing, parent in ((False, before[0]), (True, before[-1])):
+            old = load_file(trained / parent / "model.safetensors")
+            changed = [
+                name for name, value in after.items()
+                if ("visual" in name) == seeing and not torch.equal(value, old[name])
+            ]  # fmt: skip
+            assert bool(changed) == (seeing == (stage == "alignment")), (stage, parent)
+
+
+def test_a_stage_can_be_trained_alone(few: Path, tmp_path: Path, trained: Path) -> None:
+    for stage in STAGES:
+        train(options(few, tmp_path / "alone", stage=stage))
+    one, two = (
+        (folder / "model.safetensors").read_bytes() for folder in (trained, tmp_path / "alone")
     )
-    for before, after, sees in ((policy, alignment, True), (alignment, pictured, False)):
-        changed = {
-            name
-            for name, value in after["model"].items()
-            if not torch.equal(value, before["average"][f"module.{name}"])
-        }
-        assert changed
-        assert all(("visual" in name) == sees for name in changed)
+    assert one == two
 
 
 def test_the_same_seed_trains_the_same_model(few: Path, tmp_path: Path, trained: Path) -> None:
@@ -114,16 +127,18 @@ def test_a_broken_training_goes_on_where_it_was(
         original = stage.loss
         return loss
 
-    chosen = options(few, tmp_path, steps=6, shares=(0.34, 0.33, 0.33), save_minutes=1e-9)
+    chosen = options(few, tmp_path, steps=8, shares=(0.25, 0.25, 0.25, 0.25), save_minutes=1e-9)
     with monkeypatch.context() as patch:
-        for stage in (Policy, Alignment, Pictured):
+        for stage in (Policy, Imagination, Alignment, Pictured):
             patch.setattr(stage, "loss", noted(stage, breaks=True))
         with pytest.raises(KeyboardInterrupt):
             train(chosen)
-    assert ran == ["Policy 0", "Policy 1", "Alignment 0", "Alignment 1"]
+    assert ran == [
+        f"{name} {step}" for name in ("Policy", "Imagination", "Alignment") for step in (0, 1)
+    ]
     assert not (tmp_path / "model.safetensors").exists()
     ran.clear()
-    for stage in (Policy, Alignment, Pictured):
+    for stage in (Policy, Imagination, Alignment, Pictured):
         monkeypatch.setattr(stage, "loss", noted(stage, breaks=False))
     train(chosen)
     assert ran == ["Alignment 1", "Pictured 0", "Pictured 1"]
@@ -166,7 +181,7 @@ def test_pictures_are_resized_as_they_were_in_training(trained: Path) -> None:
     "wrong",
     [
         {"rate": 0}, {"minutes": -1}, {"clip": 0}, {"warm": 0}, {"decay": -0.1}, {"batch": 1},
-        {"shares": (1, 0, 0)}, {"shares": (0.5, 0.5)}, {"optimiser": "sgd"}, {"steps": -1},
+        {"shares": (1, 0, 0, 0)}, {"shares": (0.5, 0.5)}, {"stage": "sleep"}, {"optimiser": "sgd"}, {"steps": -1},
         {"count": 0}, {"fly": 1},
     ],
 )  # fmt: skip

@@ -13,15 +13,16 @@ from foveal.evals.tabletop import COLOURS, SHAPES, scene
 from foveal.evals.vocabulary import MATERIALS, SYMBOLS, TEXTURES
 from foveal.training.corpus import whole
 from foveal.training.glimpses import content, grid_of, picture
-from foveal.training.pictured import LENGTH, Composer, features, remembered, strange, view_grid
+from foveal.training.pictured import LENGTH, Composer, features, strange, view_grid
 from foveal.training.scenes import NAMES, Scenes
 from foveal.training.sizes import PIXELS
+from foveal.training.subjects import remembered, rendered
 from foveal.training.tokenizer import number
 from foveal.training.tower import CELL, tokens
 
 
 def test_pictures_fill_the_visual_places_in_reading_order(eight: Scenes, tokenizer: Any) -> None:
-    for shown in islice(Composer(eight, tokenizer, 0).batches(3), 4):
+    for shown in islice(Composer((rendered(eight),), tokenizer, 0).batches(3), 4):
         packed = shown.packed
         assert packed.ids.shape == (3, LENGTH)
         starts = packed.ids == number(tokenizer, "<|vision_start|>")
@@ -36,7 +37,7 @@ def test_pictures_fill_the_visual_places_in_reading_order(eight: Scenes, tokeniz
 
 
 def test_rows_hold_several_dialogues_with_and_without_tools(eight: Scenes, tokenizer: Any) -> None:
-    composer = Composer(eight, tokenizer, 1)
+    composer = Composer((rendered(eight),), tokenizer, 1)
     rows = [composer.row() for _ in range(40)]
     assert np.mean([row.dialogues for row, _ in rows]) > 2
     assert all(0 < len(row) <= LENGTH for row, _ in rows)
@@ -49,7 +50,7 @@ def test_rows_hold_several_dialogues_with_and_without_tools(eight: Scenes, token
 
 def test_without_tools_only_what_can_be_seen_is_answered(eight: Scenes, tokenizer: Any) -> None:
     """What a sign says is not among it."""
-    composer = Composer(eight, tokenizer, 2)
+    composer = Composer((rendered(eight),), tokenizer, 2)
     words = {"yes", "no", "left", "right", "above", "below", "unknown", *COLOURS, *SHAPES, *NAMES}
     words |= {*MATERIALS, *TEXTURES, *SYMBOLS}
     answered: Counter[str] = Counter()
@@ -113,7 +114,9 @@ def test_features_come_in_the_pictures_order(tokenizer: Any, tiny: Any) -> None:
 
 
 def test_the_seed_decides_everything(eight: Scenes, tokenizer: Any) -> None:
-    one, two, other = (next(Composer(eight, tokenizer, seed).batches(2)) for seed in (3, 3, 4))
+    one, two, other = (
+        next(Composer((rendered(eight),), tokenizer, seed).batches(2)) for seed in (3, 3, 4)
+    )
     assert torch.equal(one.packed.ids, two.packed.ids)
     assert all(np.array_equal(a, b) for a, b in zip(one.pictures, two.pictures, strict=True))
     assert not torch.equal(one.packed.ids, other.packed.ids)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from foveal.agent.grammar import PERCEPTION_TOKENS
-from foveal.training.tokenizer import CHAT_TOKENS, build, number
+from foveal.training.tokenizer import ATTRIBUTES, CHAT_TOKENS, build, number
 
 ANY = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 
@@ -41,6 +41,12 @@ def test_words_of_the_tabletop_are_short(tokenizer: Any) -> None:
     """Merges are spent on what is said often: the mask allows a phrase of 24 tokens."""
     ids = tokenizer.encode("yellow cylinder . orange pyramid", add_special_tokens=False).ids
     assert len(ids) <= 16
+
+
+@pytest.mark.parametrize("word", ATTRIBUTES)
+def test_every_attribute_is_one_token_alone_and_in_a_text(tokenizer: Any, word: str) -> None:
+    for text in (word, f" {word}"):
+        assert len(tokenizer.encode(text, add_special_tokens=False).ids) == 1
 
 
 def test_no_token_holds_part_of_a_special_one(tokenizer: Any) -> None:
