@@ -24,6 +24,7 @@ from foveal.agent.grammar import render
 from foveal.agent.observations import (
     Box,
     Detected,
+    Failed,
     Found,
     Line,
     Looked,
@@ -38,7 +39,8 @@ from foveal.agent.regions import grown
 from foveal.agent.transcript import Acted, Asked, Noted, Observed, numbered
 from foveal.evals.questions import Question
 from foveal.evals.truth import Thing
-from foveal.evals.vocabulary import NAMES, SHAPES, label, parts
+from foveal.evals.vocabulary import SHAPES, parts
+from foveal.training.sightings import USUAL, Faults, Sighting, imagined_sightings
 
 TOOLS: tuple[PerceptionKind, ...] = ("look", "detect", "segment", "depth", "read")
 """The perception actions of the embedded model."""
@@ -47,6 +49,14 @@ IMAGE = "0" * 64
 READING = ("read", "reading")
 """Families whose answer is what the reader returns."""
 FINISH = "Now answer the question."
+FAILURES = (
+    "nothing came back",
+    "the specialist failed",
+    "no answer within 120 s",
+    "the detector failed: out of memory",
+    "none of its processes is left",
+)
+"""How a model is told that a specialist did not answer."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +67,10 @@ class World:
     size: tuple[int, int]
     """Width and height in pixels."""
     rng: np.random.Generator
-    missed: float = 0.03
-    """Probability that the detector overlooks a thing."""
-    invented: float = 0.03
-    """Probability that it reports a thing that is not there."""
+    faults: Faults = USUAL
+    """How often imagined specialists are wrong."""
+    sightings: tuple[Sighting, ...] | None = None
+    """What real specialists made of it, if they were asked."""
     views: bool = False
     """Whether a look comes with visual tokens."""
     text: str | None = None
@@ -97,7 +107,10 @@ class _Player:
     def __init__(self, world: World, question: Question, tools: frozenset[PerceptionKind]) -> None:
         self.world, self.question, self.tools = world, question, tools
         self.found: tuple[Found, ...] = ()
-        self.origin: dict[int, Thing | None] = {}
+        self.origin: dict[int, Sighting] = {}
+        self.sightings = world.sightings
+        if self.sightings is None:
+            self.sightings = imagined_sightings(world.things, world.size, world.faults, world.rng)
         target = next((t for t in world.things if t.id in question.targets[:1]), None)
         self.reads = question.family in READING or bool(target and target.text == question.answer)
         # What was never read is not known: no answer of that kind may be made up.
@@ -107,16 +120,25 @@ class _Player:
         items: list[Acted | Observed | Noted] = []
         for step in _PLANS[self.question.family]:
             actions = step(self)
+            if actions is None:
+                continue
             if not actions or any(action.kind not in self.tools for action in actions):
                 break
             items.append(Acted(text="".join(render(action) for action in actions)))
-            items += [Observed(action=a, observation=self._observe(a)) for a in actions]
+            seen = [Observed(action=a, observation=self._observe(a)) for a in actions]
+            items += seen
+            if any(isinstance(one.observation, Failed) for one in seen):
+                break  # what the first look shows is all there is
             if self.world.rng.random() < 0.03:
                 items.append(Noted(text=FINISH))
                 break
         return items
 
     def _observe(self, action: Perception) -> Observation:
+        if self.world.rng.random() < self.world.faults.failed:
+            return Failed(
+                error="specialist", message=FAILURES[self.world.rng.integers(len(FAILURES))]
+            )
         match action:
             case Detect():
                 return self._detect(action)
@@ -125,7 +147,7 @@ class _Player:
             case Segment(target=Object(index=index)):
                 return self._segment(index)
             case Read(target=Object(index=index)):
-                thing = self.origin.get(index)
+                thing = self.origin[index].thing
                 return self._read(thing.text if thing and thing.text else "")
             case Read():
                 return self._read(self._all_text())
@@ -135,23 +157,17 @@ class _Player:
                 raise ValueError(f"no plan uses {action!r}")
 
     def _detect(self, action: Detect) -> Detected:
-        rng, phrases = self.world.rng, action.phrase.split(" . ")
+        phrases = action.phrase.split(" . ")
         known = [phrase for phrase in phrases if _known(phrase)]
-        seen: list[tuple[Found, Thing | None]] = []
-        for thing in self.world.things:
-            if any(fits(thing, phrase) for phrase in known) and rng.random() > self.world.missed:
-                seen.append((self._sighted(thing), thing))
-        if known and self.world.things and rng.random() < self.world.invented:
-            thing = self.world.things[rng.integers(len(self.world.things))]
-            name = known[0] if known[0] in NAMES else None
-            seen.append((self._sighted(thing, name), None))
-        seen.sort(key=lambda pair: pair[0].box.xyxy[0] + pair[0].box.xyxy[2])
-        unknown = tuple(phrase for phrase in phrases if not _known(phrase))
-        detected = Detected(
-            phrase=action.phrase, objects=tuple(f for f, _ in seen), unknown=unknown
+        seen = [s for s in self.sightings or () if any(fits(s.label, phrase) for phrase in known)]
+        seen.sort(key=lambda one: one.xyxy[0] + one.xyxy[2])
+        found = tuple(
+            Found(label=s.label, box=Box(image=IMAGE, xyxy=s.xyxy), score=s.score) for s in seen
         )
+        unknown = tuple(phrase for phrase in phrases if not _known(phrase))
+        detected = Detected(phrase=action.phrase, objects=found, unknown=unknown)
         detected = numbered(detected, len(self.found))
-        self.origin |= {f.index: t for f, (_, t) in zip(detected.objects, seen, strict=True)}
+        self.origin |= {f.index: s for f, s in zip(detected.objects, seen, strict=True)}
         self.found += detected.objects
         if self.question.family == "count":
             self.answer = str(len(detected.objects)) if known else self.answer
@@ -159,43 +175,24 @@ class _Player:
             self.answer = "yes" if detected.objects else "no"
         return detected
 
-    def _sighted(self, thing: Thing, name: str | None = None) -> Found:
-        jitter = self.world.rng.normal(0, 1.5, 4)
-        x0, y0, x1, y1 = (float(v + j) for v, j in zip(thing.box, jitter, strict=True))
-        width, height = self.world.size
-        x0, y0 = min(max(x0, 0), width - 4.0), min(max(y0, 0), height - 4.0)
-        xyxy = (x0, y0, min(max(x1, x0 + 2), float(width)), min(max(y1, y0 + 2), float(height)))
-        score = float(np.clip(self.world.rng.beta(8, 2), 0.25, 0.99))
-        return Found(
-            label=name or label(thing.colour, thing.shape),
-            box=Box(image=IMAGE, xyxy=xyxy),
-            score=score,
-        )
-
     def _by_index(self, index: int) -> Found:
         return next(found for found in self.found if found.index == index)
 
     def _range(self, action: Depth) -> Ranged:
-        def depth(index: int) -> float:
-            thing = self.origin.get(index)
-            return thing.depth if thing else float(self.world.rng.uniform(2, 8))
-
         ranges = [
             Range(index=o.index, label=self._by_index(o.index).label, box=self._by_index(o.index).box,
-                  depth=min(1.0, depth(o.index) / 20))
+                  depth=self.origin[o.index].depth)
             for o in action.targets if isinstance(o, Object)
         ]  # fmt: skip
         return Ranged(ranges=tuple(sorted(ranges, key=lambda r: r.depth)))
 
     def _segment(self, index: int) -> Segmented:
-        found, thing = self._by_index(index), self.origin.get(index)
-        visible = thing.visible if thing else 0.7 * found.box.area
-        area = max(1, int(visible * self.world.rng.normal(1, 0.04)))
+        found, area = self._by_index(index), self.origin[index].area
         width, height = self.world.size
         x0, y0, x1, y1 = found.box.xyxy
         return Segmented(
-            index=index, label=found.label, box=found.box, area=area, share=area / (width * height),
-            centroid=((x0 + x1) / 2, (y0 + y1) / 2),
+            index=index, label=found.label, box=found.box, area=max(1, int(area)),
+            share=area / (width * height), centroid=((x0 + x1) / 2, (y0 + y1) / 2),
         )  # fmt: skip
 
     def _read(self, text: str) -> Recognised:
@@ -219,18 +216,28 @@ class _Player:
             views = (View(role="crop", pixels=box, source=box),)
         return Looked(index=index, label=found.label, views=views)
 
-    # The steps of the plans: each returns the actions of one turn, or none to answer.
+    # The steps of the plans: each returns the actions of one turn, none to answer, or None to go on.
 
     def detect(self) -> list[Perception]:
         return [Detect(phrase=" . ".join(self.question.phrases))]
 
+    def again(self) -> list[Perception] | None:
+        """What was not found may have been taken for another colour: ask for its noun alone."""
+        phrase = self.question.phrases[0]
+        noun = phrase.split()[-1]
+        return None if self.found or noun == phrase else [Detect(phrase=noun)]
+
     def look(self) -> list[Perception]:
-        return [Look(target=Object(index=f.index)) for f in self.found[:1]]
+        return [Look(target=Object(index=f.index)) for f in self._likeliest()]
 
     def read_found(self) -> list[Perception]:
-        if not self.found:
-            return [Read()]
-        return [Read(target=Object(index=self.found[0].index))]
+        return [Read(target=Object(index=f.index)) for f in self._likeliest()] or [Read()]
+
+    def _likeliest(self) -> list[Found]:
+        """Of what was found the one that is asked about, or any."""
+        wanted = self.question.targets[:1]
+        same = [f for f in self.found if (t := self.origin[f.index].thing) and t.id in wanted]
+        return [*same, *self.found][:1]
 
     def read_all(self) -> list[Perception]:
         return [Read()]
@@ -240,7 +247,7 @@ class _Player:
         if not self.reads:
             return []
         wanted = self.question.targets[0]
-        found = [f for f in self.found if (t := self.origin.get(f.index)) and t.id == wanted]
+        found = [f for f in self.found if (t := self.origin[f.index].thing) and t.id == wanted]
         return [Read(target=Object(index=f.index)) for f in [*found, *self.found][:1]]
 
     def depth(self) -> list[Perception]:
@@ -254,25 +261,25 @@ class _Player:
         return [Segment(target=Object(index=f.index)) for f in self.found[:4]]
 
 
-def fits(thing: Thing, phrase: str) -> bool:
-    """Whether a thing's label fits a canonical phrase ("red cube", "cube", "red thing", "thing")."""
+def fits(name: str, phrase: str) -> bool:
+    """Whether a label fits a canonical phrase ("red cube", "cube", "red thing", "thing")."""
     colour, noun = parts(phrase)
-    said, _ = parts(label(thing.colour, thing.shape))
-    return noun in (thing.shape, "thing") and colour in (None, said)
+    said, its = parts(name)
+    return noun in (its, "thing") and colour in (None, said)
 
 
 def _known(phrase: str) -> bool:
     return phrase.split()[-1] in (*SHAPES, "thing")
 
 
-_PLANS: dict[str, tuple[Callable[[_Player], list[Perception]], ...]] = {
+_PLANS: dict[str, tuple[Callable[[_Player], list[Perception] | None], ...]] = {
     "count": (_Player.detect,),
     "exist": (_Player.detect,),
     "colour": (_Player.detect, _Player.look),
     "shape": (_Player.detect, _Player.look),
-    "material": (_Player.detect, _Player.look),
-    "texture": (_Player.detect, _Player.look),
-    "read": (_Player.detect, _Player.read_found),
+    "material": (_Player.detect, _Player.again, _Player.look),
+    "texture": (_Player.detect, _Player.again, _Player.look),
+    "read": (_Player.detect, _Player.again, _Player.read_found),
     "nearer": (_Player.detect, _Player.depth),
     "side": (_Player.detect,),
     "above": (_Player.detect,),
@@ -281,8 +288,8 @@ _PLANS: dict[str, tuple[Callable[[_Player], list[Perception]], ...]] = {
     "more": (_Player.detect,),
     "same": (_Player.detect,),
     "hop": (_Player.detect, _Player.read_target),
-    "symbol": (_Player.detect, _Player.look),
-    "dial": (_Player.detect, _Player.look),
+    "symbol": (_Player.detect, _Player.again, _Player.look),
+    "dial": (_Player.detect, _Player.again, _Player.look),
     "tiny": (_Player.detect, _Player.look),
     "unheard": (_Player.detect,),
     "reading": (_Player.read_all,),

@@ -1,5 +1,6 @@
 """Dialogues say only what the mask lets a model say, and answer only what the specialists have shown."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from foveal.agent.grammar import parse, render
 from foveal.agent.mask import Vocabulary
 from foveal.agent.observations import (
     Detected,
+    Failed,
     Looked,
     Observation,
     Ranged,
@@ -27,6 +29,7 @@ from foveal.tools.encoder import seen
 from foveal.tools.phrases import match
 from foveal.training.corpus import FINISH, TOOLS, Dialogue, dialogue, fits
 from foveal.training.scenes import NAMES
+from foveal.training.sightings import Faults, imagined_sightings
 from foveal.training.tokenizer import CHAT_TOKENS, number
 
 FAMILIES = (*ASKED, "reading", "unheard", "open")
@@ -53,7 +56,8 @@ PLANS: dict[str, list[set[str]]] = {
     "unheard": [{"detect"}],
     "open": [],
 }
-SURE = {"missed": 0.0, "invented": 0.0}
+NEVER = Faults(missed=0.0, invented=0.0, confused=0.0, failed=0.0)
+SURE = {"faults": NEVER}
 
 
 def observed(run: Dialogue) -> list[Observation]:
@@ -140,7 +144,7 @@ def test_a_question_outside_the_tabletop_is_not_guessed_at(play: Any) -> None:
 def test_counting_and_finding_answer_with_what_was_listed(play: Any, seed: int) -> None:
     """Also when the detector is wrong."""
     for family in ("count", "exist"):
-        run = play(family, seed, missed=0.3, invented=0.5)
+        run = play(family, seed, faults=Faults(0.3, 0.5, 0.1, failed=0.0))
         (detected,) = observed(run)
         assert isinstance(detected, Detected)
         listed = len(detected.objects)
@@ -149,10 +153,42 @@ def test_counting_and_finding_answer_with_what_was_listed(play: Any, seed: int) 
 
 def test_what_the_detector_has_no_class_for_is_told_and_not_counted(play: Any) -> None:
     for seed in range(10):
-        (detected,) = observed(play("unheard", seed))
+        (detected,) = observed(play("unheard", seed, **SURE))
         assert isinstance(detected, Detected)
         assert detected.unknown == (detected.phrase,)
         assert detected.objects == ()
+
+
+@pytest.mark.parametrize("family", ["read", "symbol", "dial", "material"])
+def test_what_was_taken_for_another_colour_is_looked_for_by_its_noun(
+    draw: Any, family: str
+) -> None:
+    again = 0
+    for seed in range(20):
+        world, question = draw(family, seed, **SURE)
+        if " " not in question.phrases[0] or question.phrases[0].endswith(" thing"):
+            continue
+        colour, noun = question.phrases[0].split()
+        others = [(s, replace(s, label=f"{c} {noun}")) for c in COLOURS[:2] if c != colour
+                  for s in imagined_sightings(world.things, world.size, NEVER, world.rng)
+                  if s.label == question.phrases[0]]  # fmt: skip
+        confused = replace(world, sightings=(others[0][1],))
+        run = dialogue(confused, question, TOOLS)
+        asked = [item.action for item in run.items if isinstance(item, Observed)]
+        if finished(run):
+            assert asked[:2] == [Detect(phrase=question.phrases[0]), Detect(phrase=noun)]
+            assert asked[2].kind == PLANS[family][1].copy().pop()
+            assert answer(run) == question.answer
+            again += 1
+    assert again > 3
+
+
+def test_a_specialist_that_fails_ends_the_looking(play: Any) -> None:
+    for family in ("count", "nearer", "read", "symbol"):
+        run = play(family, 3, faults=replace(NEVER, failed=1.0))
+        (failed,) = observed(run)
+        assert isinstance(failed, Failed)
+        assert (answer(run) == "unknown") == (family == "read")
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -200,7 +236,7 @@ def test_colour_and_shape_are_those_of_what_was_found(play: Any, seed: int) -> N
 
 @pytest.mark.parametrize("seed", range(20))
 def test_objects_are_numbered_from_left_to_right_and_lie_inside(draw: Any, seed: int) -> None:
-    world, question = draw("count", seed, invented=0.5)
+    world, question = draw("count", seed, faults=replace(NEVER, invented=0.5))
     (detected,) = observed(dialogue(world, question, TOOLS))
     assert isinstance(detected, Detected)
     middles = [o.box.xyxy[0] + o.box.xyxy[2] for o in detected.objects]
@@ -216,7 +252,7 @@ def test_objects_are_numbered_from_left_to_right_and_lie_inside(draw: Any, seed:
 def test_a_look_shows_the_crop_that_serving_shows(play: Any) -> None:
     shown = 0
     for seed in range(12):
-        run = play("colour", seed, views=True)
+        run = play("colour", seed, views=True, **SURE)
         found = found_objects(run.items)
         for item in run.items:
             if isinstance(item, Observed) and isinstance(item.action, Look):
@@ -258,14 +294,15 @@ def test_phrases_mean_what_they_mean_elsewhere(phrase: str) -> None:
     for colour in COLOURS:
         for shape in SHAPES:
             thing = red_cube(colour, shape)
-            assert fits(thing, phrase) == (NAMES.index(label(colour, shape)) in served)
+            name = label(colour, shape)
+            assert fits(name, phrase) == (NAMES.index(name) in served)
             if shape not in TRINKETS or phrase.split()[0] not in COLOURS:
-                assert fits(thing, phrase) == matches(thing, phrase)
+                assert fits(name, phrase) == matches(thing, phrase)
 
 
 @pytest.mark.parametrize("seed", range(30))
 def test_serving_knows_no_phrase_that_is_told_unknown(play: Any, seed: int) -> None:
-    (detected,) = observed(play("unheard", seed))
+    (detected,) = observed(play("unheard", seed, **SURE))
     assert isinstance(detected, Detected)
     assert match(detected.phrase, NAMES).unknown == detected.unknown
 
@@ -285,15 +322,16 @@ def test_the_question_comes_as_it_will_be_asked(draw: Any) -> None:
 
 def test_an_empty_sight_is_read_whole(play: Any) -> None:
     """A sign that the detector missed is looked for everywhere."""
-    run = play("read", 3, missed=1.0, invented=0.0)
+    run = play("read", 3, faults=replace(NEVER, missed=1.0))
     asked = [item.action for item in run.items if isinstance(item, Observed)]
     assert isinstance(asked[0], Detect)
-    assert asked[1:] in ([Read()], [])
+    assert asked[1] == Detect(phrase="sign")
+    assert asked[2:] in ([Read()], [])
 
 
 def test_what_was_not_found_is_not_measured(play: Any) -> None:
     for family in ("nearer", "larger", "colour"):
-        run = play(family, 2, missed=1.0, invented=0.0)
+        run = play(family, 2, faults=replace(NEVER, missed=1.0))
         kinds = [type(item.action) for item in run.items if isinstance(item, Observed)]
         assert kinds == [Detect]
         assert not {Depth, Segment, Look, Answer} & set(kinds)

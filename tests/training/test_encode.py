@@ -16,6 +16,7 @@ from foveal.training.corpus import TOOLS, Dialogue
 from foveal.training.encode import Sequence, encode
 from foveal.training.glimpses import grid_of
 from foveal.training.pictured import view_grid
+from foveal.training.sightings import Faults
 from foveal.training.sizes import PIXELS
 from foveal.training.tokenizer import SYSTEM, number
 
@@ -114,7 +115,7 @@ async def test_serving_builds_the_same_tokens_at_the_same_places(
 def encoded(play: Any, tokenizer: Any, family: str, **world: Any) -> tuple[Dialogue, Sequence]:
     """A dialogue that saw its plan through, with pictures."""
     for seed in range(100):
-        run = play(family, seed, missed=0.0, views=True, **world)
+        run = play(family, seed, faults=Faults(0.0, 0.0, 0.0, 0.0), views=True, **world)
         if sum(isinstance(item, Acted) for item in run.items) == 3:
             return run, encode(run, tokenizer, view_grid)
     raise AssertionError("no dialogue of three turns")

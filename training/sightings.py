@@ -1,0 +1,101 @@
+"""What specialists made of a scene: their own words, or imagined from the truth with mistakes like theirs."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from foveal.evals.palette import COLOURS
+from foveal.evals.truth import Thing
+from foveal.evals.vocabulary import NAMES, label, parts
+
+FARTHEST = 20.0
+"""Metres that count as depth 1."""
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """One thing as a detector reported it, and what was measured of it."""
+
+    label: str
+    xyxy: tuple[float, float, float, float]
+    """Pixels of the image."""
+    score: float
+    thing: Thing | None
+    """What it is in truth; None for what is not there."""
+    area: float
+    """Pixels inside its outline, as a segmenter has it."""
+    depth: float
+    """As a depth estimator has it, 0 near to 1 far."""
+
+
+@dataclass(frozen=True)
+class Faults:
+    """How often an imagined specialist is wrong, as probabilities per thing."""
+
+    missed: float = 0.03
+    """Not reported."""
+    invented: float = 0.03
+    """Reported where it is not; per scene."""
+    confused: float = 0.02
+    """Reported in another colour, or as another noun."""
+    failed: float = 0.02
+    """Per request: the specialist gives no answer at all."""
+
+
+USUAL = Faults()
+
+
+def imagined_sightings(
+    things: tuple[Thing, ...], size: tuple[int, int], faults: Faults, rng: np.random.Generator
+) -> tuple[Sighting, ...]:
+    """What a detector, a segmenter and a depth estimator would report, in no order."""
+    seen = [
+        _sighted(thing, thing, size, faults, rng)
+        for thing in things
+        if rng.random() > faults.missed
+    ]
+    if things and rng.random() < faults.invented:
+        another = things[rng.integers(len(things))]
+        seen.append(_sighted(another, None, size, faults, rng))
+    return tuple(seen)
+
+
+def _sighted(
+    thing: Thing,
+    truth: Thing | None,
+    size: tuple[int, int],
+    faults: Faults,
+    rng: np.random.Generator,
+) -> Sighting:
+    name = label(thing.colour, thing.shape)
+    wrong = truth is None or rng.random() < faults.confused
+    depth = thing.depth if truth else float(rng.uniform(2, 8))
+    xyxy = _jittered(thing, size, rng)
+    area = thing.visible if truth else 0.7 * (xyxy[2] - xyxy[0]) * (xyxy[3] - xyxy[1])
+    return Sighting(
+        label=_confused(name, rng) if wrong else name,
+        xyxy=xyxy,
+        score=float(np.clip(rng.beta(8, 2), 0.25, 0.99)),
+        thing=truth,
+        area=max(1.0, area * rng.normal(1, 0.04)),
+        depth=min(1.0, depth / FARTHEST),
+    )
+
+
+def _confused(name: str, rng: np.random.Generator) -> str:
+    """Another label of the same colour or, as often, of the same noun."""
+    colour, noun = parts(name)
+    if colour is not None and rng.random() < 0.5:
+        return f"{COLOURS[rng.integers(len(COLOURS))]} {noun}"
+    alike = [other for other in NAMES if parts(other)[0] == colour]
+    return alike[rng.integers(len(alike))]
+
+
+def _jittered(
+    thing: Thing, size: tuple[int, int], rng: np.random.Generator
+) -> tuple[float, float, float, float]:
+    jitter = rng.normal(0, 1.5, 4)
+    x0, y0, x1, y1 = (float(v + j) for v, j in zip(thing.box, jitter, strict=True))
+    width, height = size
+    x0, y0 = min(max(x0, 0), width - 4.0), min(max(y0, 0), height - 4.0)
+    return x0, y0, min(max(x1, x0 + 2), float(width)), min(max(y1, y0 + 2), float(height))
