@@ -27,7 +27,9 @@ from foveal.training.optimisers import Name
 from foveal.training.scenes import load
 from foveal.training.sizes import PIXELS, config
 from foveal.training.stages import Alignment, Imagination, Pictured, Policy
+from foveal.training.subjects import rendered
 from foveal.training.tokenizer import build
+from foveal.training.witnesses import recall
 
 Stage = Literal["policy", "imagination", "alignment", "pictured"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
@@ -39,6 +41,8 @@ class ModelOptions(Options):
     out: Path = Path("runs/model")
     stage: Stage | Literal["all"] = "all"
     """One stage alone, or all of them one after the other; those before it must have been trained."""
+    witnessed: Path | None = None
+    """What trained specialists made of the scenes (`foveal.training.witnesses`); without it that is imagined."""
     minutes: Positive = 180.0
     """Budget of wall-clock time, split over the stages by `shares`."""
     shares: tuple[Positive, Positive, Positive, Positive] = (0.15, 0.25, 0.25, 0.35)
@@ -82,7 +86,8 @@ def _stage(name: Stage, tokenizer: Tokenizer, options: ModelOptions) -> Task:
         return Alignment(spoken, words, mine, scenes)
     both = {"": out / "imagination", "model.visual.": out / "alignment"}
     network = _network(tokenizer, options.seed, both)
-    return Pictured(network, tokenizer, words, mine, scenes)
+    told = recall(options.witnessed, scenes) if options.witnessed else ()
+    return Pictured(network, tokenizer, words, mine, rendered(scenes, told))
 
 
 def _network(tokenizer: Tokenizer, seed: int, parts: Mapping[str, Path]) -> Any:

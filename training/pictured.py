@@ -21,6 +21,7 @@ from foveal.training.glimpses import grid_of
 from foveal.training.imagine import ask, outside
 from foveal.training.packing import Packed, Row, stack
 from foveal.training.policy import allowed
+from foveal.training.sightings import Sighting
 from foveal.training.subjects import Shown, Source
 from foveal.training.tokenizer import number
 from foveal.training.tower import CELL, tokens
@@ -78,7 +79,8 @@ class Composer:
             question, text = self._question(scene)
             if question is None:
                 continue
-            sequence = self._sequence(scene.things, _size(scene), question, text, tools)
+            world = self._world(scene.things, _size(scene), text, subject.sightings)
+            sequence = self._sequence(world, question, tools)
             if not row:
                 row.share(sequence)
                 shown.append(subject.shown(*sequence.views[0]))
@@ -94,7 +96,7 @@ class Composer:
         row = Row()
         for _ in range(4):
             question, text = outside(self.rng)
-            sequence = self._sequence((), size, question, text, tools, _grid(image))
+            sequence = self._sequence(self._world((), size, text), question, tools, _grid(image))
             if not row:
                 row.share(sequence)
             if len(row) + len(sequence.ids) - sequence.shared <= LENGTH:
@@ -106,14 +108,18 @@ class Composer:
             return outside(self.rng)
         return ask(scene, self.rng), None
 
+    def _world(
+        self, things: tuple[Thing, ...], size: tuple[int, int], text: str | None,
+        sightings: tuple[Sighting, ...] | None = None,
+    ) -> World:  # fmt: skip
+        return World(things, size, self.rng, views=True, text=text, sightings=sightings)
+
     def _sequence(
-        self, things: tuple[Thing, ...], size: tuple[int, int], question: Question, text: str | None,
-        tools: tuple[PerceptionKind, ...], grid: tuple[int, int] | None = None,
+        self, world: World, question: Question, tools: tuple[PerceptionKind, ...],
+        grid: tuple[int, int] | None = None,
     ) -> Encoded:  # fmt: skip
-        world = World(things, size, self.rng, views=True, text=text)
-        return encode(
-            dialogue(world, question, tools), self.tokenizer, lambda view: grid or view_grid(view)
-        )
+        run = dialogue(world, question, tools)
+        return encode(run, self.tokenizer, lambda view: grid or view_grid(view))
 
 
 def features(tower: Any, pictures: Sequence[Shown]) -> torch.Tensor:

@@ -19,7 +19,7 @@ from foveal.training.packing import Packed
 from foveal.training.pictured import Composer, features
 from foveal.training.policy import batches
 from foveal.training.scenes import Scenes
-from foveal.training.subjects import Source, fancied, rendered
+from foveal.training.subjects import Source, fancied
 
 T = TypeVar("T")
 
@@ -111,9 +111,10 @@ class Pictured(_Beside):
         tokenizer: Tokenizer,
         words: Dictionary,
         options: Options,
-        scenes: Scenes,
+        pictures: Source,
     ) -> None:
-        sources = (rendered(scenes), rendered(scenes), fancied(words))
+        """`pictures` come twice as often as imagined scenes."""
+        sources = (pictures, pictures, fancied(words))
         super().__init__(network, tokenizer, options, sources)
 
 

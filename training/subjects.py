@@ -4,7 +4,7 @@ An imagined scene is shown as the visual tokens that a tower would make of it, m
 picture and without the tower. There is no end of such scenes, and they cost next to nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,6 +20,7 @@ from foveal.training.imagine import imagined
 from foveal.training.meanings import ATTRIBUTES, FROM_AFAR, Dictionary
 from foveal.training.rows import rows, things
 from foveal.training.scenes import Scenes
+from foveal.training.sightings import Sighting
 
 Shown = NDArray[np.uint8] | Tensor
 """A picture (28 rows, 28 columns, 3), or its visual tokens (rows x columns, hidden)."""
@@ -47,6 +48,11 @@ class Subject(Protocol):
         """What is true of it; its pixels may be blank."""
         ...
 
+    @property
+    def sightings(self) -> tuple[Sighting, ...] | None:
+        """What specialists made of it, if they were asked."""
+        ...
+
     def shown(self, view: View, grid: Grid) -> Shown:
         """What a view of it shows."""
         ...
@@ -62,17 +68,19 @@ class Rendered:
 
     scene: Scene
     pixels: NDArray[np.uint8]
+    sightings: tuple[Sighting, ...] | None
 
     def shown(self, view: View, grid: Grid) -> Shown:
         return picture(self.pixels, window(view), grid)
 
 
-def rendered(scenes: Scenes) -> Source:
-    """Pictures of the cache, in any order."""
+def rendered(scenes: Scenes, told: Sequence[tuple[Sighting, ...]] = ()) -> Source:
+    """Pictures of the cache, in any order; `told` is what specialists made of the first ones."""
 
     def draw(rng: np.random.Generator) -> Rendered:
         number = int(rng.integers(len(scenes)))
-        return Rendered(remembered(scenes, number), scenes.pictures[number])
+        sightings = told[number] if number < len(told) else None
+        return Rendered(remembered(scenes, number), scenes.pictures[number], sightings)
 
     return draw
 
@@ -93,6 +101,7 @@ class Imagined:
     scene: Scene
     words: Dictionary
     rng: np.random.Generator
+    sightings: None = None
 
     def shown(self, view: View, grid: Grid) -> Shown:
         return self._noisy(self.words.ideal(self._said(window(view), grid), grid))
