@@ -1,5 +1,6 @@
 """What is taken away from the agent, to see what it was worth."""
 
+from collections.abc import Callable
 from typing import Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict
@@ -7,11 +8,26 @@ from pydantic import BaseModel, ConfigDict
 from foveal.agent.errors import InputError
 from foveal.agent.native.control import Control, Source
 from foveal.agent.profiles import Profile
+from foveal.evals.interference import Interference
+from foveal.evals.oracle import Oracle
+from foveal.evals.truth import Scene
+from foveal.tools.base import Dispatcher
+from foveal.tools.store import ImageStore
+
+Tell = Callable[[Scene], None]
+
+
+def _deaf(scene: Scene) -> None:
+    """Nobody wants to know."""
+
 
 KNOWN: dict[str, tuple[str, ...]] = {
     "tools": ("none",),
     "h": tuple(source for source in get_args(Source) if source != "own"),
     "c": ("zero",),
+    "observation": ("blank", "shuffle", "oracle"),
+    "tokens": ("blank",),
+    "region": ("random",),
 }
 """What can be replaced, and by what."""
 
@@ -26,6 +42,12 @@ class Ablation(BaseModel):
     """The control state of a re-encoding."""
     c: Literal["own", "zero"] = "own"
     """What the projector makes of it."""
+    observation: Literal["own", "blank", "shuffle", "oracle"] = "own"
+    """What specialists say: nothing, something about another image, or the truth."""
+    tokens: Literal["own", "blank"] = "own"
+    """The visual tokens of observations."""
+    region: Literal["own", "random"] = "own"
+    """Where looks go."""
 
     @classmethod
     def parsed(cls, text: str | None) -> Self:
@@ -52,6 +74,19 @@ class Ablation(BaseModel):
             reason = f"profile {profile.name!r} does not re-encode: it has no control state"
             raise InputError(f"{reason}; ablate h or c with a released checkpoint, as vpt-2b-clip")
         return Control(h=self.h, c=self.c)
+
+    def interferes(self) -> bool:
+        """Whether what specialists say is tampered with."""
+        return (self.observation, self.tokens, self.region) != ("own", "own", "own")
+
+    def interfered(self, inner: Dispatcher, store: ImageStore) -> tuple[Dispatcher, Tell]:
+        """The inner dispatcher with what comes between it and the model, and whom to tell each scene's truth."""
+        oracle = Oracle(inner)
+        knows = self.observation == "oracle"
+        observation = "own" if self.observation == "oracle" else self.observation
+        source = oracle if knows else inner
+        between = Interference(source, store, observation, self.tokens, self.region)
+        return between, oracle.tell if knows else _deaf
 
     def __str__(self) -> str:
         """As it was written, nothing for none."""

@@ -45,11 +45,13 @@ def evaluate(
     tools: Sequence[str] | None = None,
     gate: float | None = None,
     ablate: str = "",
+    on_scene: Callable[[Scene], None] = lambda scene: None,
     on_progress: Callable[[Scored], None] = lambda scored: None,
 ) -> Report:
     """Ask `limit` questions, one per scene.
 
-    `tools`, `gate` and `ablate` say for the report what the agent was given.
+    `tools`, `gate` and `ablate` say for the report what the agent was given. `on_scene` is told the truth
+    before each question.
     """
     if limit < 1 or seed < 0:
         raise InputError(
@@ -57,6 +59,7 @@ def evaluate(
         )
     began, rows = time.monotonic(), []
     for number, table, question in islice(drawn(seed, split), limit):
+        on_scene(table)
         result = agent.ask(table.image, question.text)
         judged = verdict(result.answer, question.answer)
         rows.append(Scored(number, question.family, question.text, question.answer, result, judged))

@@ -10,12 +10,14 @@ from rich.text import Text
 
 from foveal.agent.errors import InputError
 from foveal.agent.profiles import Profile
-from foveal.evals.ablation import Ablation
+from foveal.evals.ablation import Ablation, Tell
 from foveal.evals.report import Report, Scored, Share
 from foveal.evals.runner import evaluate
 from foveal.evals.splits import Split
 from foveal.graphs.agent import Agent, chosen
+from foveal.graphs.carriers import carrier
 from foveal.terminal import own_stdout
+from foveal.tools.store import ImageStore
 
 
 @dataclass(frozen=True)
@@ -36,15 +38,14 @@ def tabletop(order: Order) -> int:
     """Questions about rendered tables; the report on stdout, progress on stderr if that is a terminal."""
     ablation = Ablation.parsed(order.ablate)
     tools = _tools(order.tools, ablation)
-    control = ablation.control(order.profile)
-    agent = Agent(order.profile, tools=tools, gate=order.gate, control=control)
+    agent, tell = _agent(order, tools, ablation)
     with own_stdout() as out, agent:
         allowed = chosen(tools, agent.profile)
         agent.fetch()
         progress = _Progress(order.limit, sys.stderr)
         report = evaluate(
             agent, order.limit, order.seed, order.split,
-            tools=allowed, gate=order.gate, ablate=str(ablation), on_progress=progress.show,
+            tools=allowed, gate=order.gate, ablate=str(ablation), on_scene=tell, on_progress=progress.show,
         )  # fmt: skip
         progress.end()
         if order.as_json:
@@ -53,6 +54,25 @@ def tabletop(order: Order) -> int:
             _print(report, Console(file=out, highlight=False, emoji=False, markup=False))
         out.flush()
     return 0
+
+
+def _agent(order: Order, tools: str | None, ablation: Ablation) -> tuple[Agent, Tell]:
+    """The agent, and who is to be told the truth about each scene."""
+    control = ablation.control(order.profile)
+    if not ablation.interferes():
+        agent = Agent(order.profile, tools=tools, gate=order.gate, control=control)
+        return agent, lambda scene: None
+    store = ImageStore()
+    between, tell = ablation.interfered(carrier(order.profile, store, None, {}), store)
+    agent = Agent(
+        order.profile,
+        tools=tools,
+        gate=order.gate,
+        control=control,
+        dispatcher=between,
+        store=store,
+    )
+    return agent, tell
 
 
 def _tools(tools: str | None, ablation: Ablation) -> str | None:
