@@ -65,12 +65,20 @@ def train(options: ModelOptions) -> None:
     """
     torch.set_num_threads(options.threads)
     options.out.mkdir(parents=True, exist_ok=True)
-    tokenizer = build(options.out, options.seed)
+    tokenizer = _tokenizer(options)
     for name in STAGES if options.stage == "all" else (options.stage,):
         fit(_stage(name, tokenizer, options), _part(options, name))
         if name == "pictured":
             network = _network(tokenizer, options.seed, {"": options.out / "pictured"})
             _export(network, tokenizer, options.out)
+
+
+def _tokenizer(options: ModelOptions) -> Tokenizer:
+    """The one that the weights in `options.out` were trained with, or a new one."""
+    known = options.out / "tokenizer.json"
+    if options.resume and known.is_file():
+        return Tokenizer.from_file(str(known))
+    return build(options.out, options.seed)
 
 
 def _stage(name: Stage, tokenizer: Tokenizer, options: ModelOptions) -> Task:

@@ -145,6 +145,15 @@ def test_a_broken_training_goes_on_where_it_was(
     assert NativeModel.from_folder(tmp_path, Foveal(SYSTEM))
 
 
+def test_what_goes_on_keeps_its_words(
+    few: Path, tmp_path: Path, tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another tokenizer would give every number in the checkpoint another meaning."""
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    monkeypatch.setattr(model, "build", lambda *_: pytest.fail("it was made anew"))
+    train(options(few, tmp_path, stage="policy"))
+
+
 def test_the_policy_is_learnt(tiny: Any, tokenizer: Any) -> None:
     network = tiny(tokenizer)
     packed = next(batches(tokenizer, 0, 2))
