@@ -2,11 +2,11 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from foveal.agent.actions import PERCEPTIONS, PerceptionKind
 from foveal.agent.errors import InputError
@@ -31,6 +31,8 @@ Tools = str | Iterable[str] | None
 
 ANYWHERE = ("0.0.0.0/0", "::/0")
 """Every address, private ones too."""
+
+Made = TypeVar("Made")
 
 
 class Agent:
@@ -101,6 +103,17 @@ class Agent:
     async def aload(self) -> None:
         """Load the model now; else the first question does. Raises SetupError when it cannot be loaded."""
         await asyncio.wrap_future(self._loop.submit(self._loaded()))
+
+    async def awith(self, work: Callable[[Parts], Coroutine[object, object, Made]]) -> Made:
+        """Do something else with what runs work with, loaded, on the agent's event loop; cancelling it ends it.
+
+        For doors that ask more than a question: a single action, or a run with other tools and budgets.
+        """
+
+        async def done() -> Made:
+            return await work(await self._loaded())
+
+        return await asyncio.wrap_future(self._loop.submit(done()))
 
     async def stream(
         self,
