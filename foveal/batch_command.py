@@ -4,7 +4,24 @@ from typing import Annotated
 
 import typer
 
-from foveal.options import BaseUrl, Gate, Job, Json, Model, Pools, Profile, Tools, Trigger
+from foveal.options import (
+    BaseUrl,
+    Gate,
+    Job,
+    Json,
+    Model,
+    Pools,
+    Profile,
+    Tools,
+    Trigger,
+    examples,
+)
+
+EXAMPLES = examples(
+    "agent batch questions.jsonl --out answers",
+    "agent batch hf:owner/name:test --out answers --column question=query",
+    "agent batch q.parquet --out /shared/answers --ray auto --agents 4 --agent-gpus 0.5",
+)
 
 
 def batch(

@@ -8,6 +8,19 @@ import typer
 Job = Callable[[], int]
 """What a command returns instead of doing it: `main` runs it, so that failures are told in one place."""
 
+ASK = "Ask"
+RUNS = "Look at what was asked"
+DOORS = "Let others ask"
+MEASURE = "Measure and train"
+MACHINE = "This machine"
+"""The groups under which `agent --help` lists the verbs."""
+
+
+def examples(*lines: str) -> str:
+    """What stands below a verb's options: lines that can be pasted, one a paragraph."""
+    return "\n\n".join(["Examples:", *(line.replace("[", r"\[") for line in lines)])
+
+
 Tools = Annotated[
     str | None,
     typer.Option(metavar="LIST", help="Tools it may use, by comma: look,detect,... or none."),
