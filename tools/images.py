@@ -19,7 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from foveal.agent.actions import MAX_IMAGES
 from foveal.agent.errors import InputError
+from foveal.tools import data_url
 from foveal.tools.fetch import fetch
 
 MAX_PIXELS = 100_000_000
@@ -30,6 +32,8 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF
 """What is decoded. Formats that start other programs (EPS) are left out on purpose."""
 
 Source = str | Path | bytes | IO[bytes] | Image.Image | NDArray[Any]
+Images = Source | Sequence[Source]
+"""The image of a question, or several in a list or a tuple."""
 Pixels = NDArray[np.uint8]
 
 _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
@@ -41,7 +45,7 @@ def load_image(
 ) -> Pixels:
     """The (height, width, 3) RGB pixels, read-only, of a path, URL, "-" (stdin), bytes, stream, picture or array.
 
-    URLs are http(s) only and never reach private addresses, except those in `allowed_networks` (CIDR).
+    URLs are data: or http(s) only and never reach private addresses, except those in `allowed_networks` (CIDR).
     Raises InputError with one line that names the cure.
     """
     if isinstance(source, np.ndarray):
@@ -56,6 +60,18 @@ def load_image(
     return pixels
 
 
+def several(images: Images) -> tuple[Source, ...]:
+    """The images of a question. Raises InputError for none, for too many, and for two from stdin."""
+    sources: tuple[Any, ...] = tuple(images) if isinstance(images, list | tuple) else (images,)
+    if not sources:
+        raise InputError("there is no image; give at least one")
+    if len(sources) > MAX_IMAGES:
+        raise InputError(f"{len(sources)} images are too many; ask about at most {MAX_IMAGES}")
+    if sum(isinstance(source, str) and source == "-" for source in sources) > 1:
+        raise InputError("stdin holds one image; give the others as paths or URLs")
+    return sources
+
+
 def _bytes_of(source: Any, allowed_networks: Sequence[str]) -> tuple[bytes, str]:
     if isinstance(source, bytes | bytearray | memoryview):
         return bytes(source), "the image"
@@ -65,6 +81,8 @@ def _bytes_of(source: Any, allowed_networks: Sequence[str]) -> tuple[bytes, str]
         return _read_stream(sys.stdin.buffer, "stdin"), "stdin"
     if hasattr(source, "read"):
         return _read_stream(source, "the stream"), "the stream"
+    if data_url.named(source):
+        return data_url.decoded(source, MAX_BYTES), "the data URL"
     if isinstance(source, str) and _URL.match(source):
         return fetch(source, MAX_BYTES, allowed_networks), source
     if isinstance(source, str | Path):
