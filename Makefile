@@ -53,7 +53,7 @@ wheel: $(STAMP)  ## build the wheel into dist/ and check what is in it
 
 # Needed after adding a file to foveal/; tests/test_packaging.py says so.
 links:  ## renew the links in .typings that type checkers read
-	ln -sfn $(patsubst %,../../%,$(wildcard foveal/*.py foveal/py.typed)) .typings/foveal/
+	ln -sfn $(patsubst %,../../%,$(wildcard foveal/*.py foveal/py.typed) $(patsubst %/__init__.py,%,$(wildcard foveal/*/__init__.py))) .typings/foveal/
 
 clean:  ## remove .venv and everything built
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
