@@ -39,7 +39,7 @@ class Usage:
 
 
 class Session(Protocol):
-    """One conversation about one image. A cache: it can always be rebuilt from its transcript."""
+    """One conversation about an image, or several. A cache: it can always be rebuilt from its transcript."""
 
     @property
     def usage(self) -> Usage:
@@ -70,6 +70,18 @@ class Schooled(Protocol):
 
     instructed: bool
     """Whether it follows instructions in any words; if not, what it writes on one means nothing."""
+
+
+@runtime_checkable
+class Sighted(Protocol):
+    """What a model is as well, or its dialect, when it says how many images a question may come with.
+
+    One that does not say takes any number.
+    """
+
+    @property
+    def images(self) -> int:
+        """At most so many."""
 
 
 @runtime_checkable

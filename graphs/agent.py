@@ -15,15 +15,17 @@ from foveal.agent.native.control import Control
 from foveal.agent.pools import Pool, merged
 from foveal.agent.profiles import Profile, load
 from foveal.agent.settings import Settings, settings
+from foveal.graphs.backends import dialect_of
 from foveal.graphs.budgets import Budgets
 from foveal.graphs.carriers import carrier
 from foveal.graphs.loop import BackgroundLoop
+from foveal.graphs.pinned import refuse_more
 from foveal.graphs.result import Result
 from foveal.graphs.run import Parts, Watcher, checked_question, run
 from foveal.graphs.schema import T, Wanted, schema_of
 from foveal.graphs.trace import Event
 from foveal.tools.base import Dispatcher
-from foveal.tools.images import Pixels, Source, load_image
+from foveal.tools.images import Images, Pixels, Source, load_image, several
 from foveal.tools.store import ImageStore
 
 Tools = str | Iterable[str] | None
@@ -84,17 +86,18 @@ class Agent:
         self._loop = BackgroundLoop()
 
     def ask(
-        self, image: Source, question: str, *, schema: Wanted[T] | None = None, verify: bool = False
+        self, image: Images, question: str, *, schema: Wanted[T] | None = None, verify: bool = False
     ) -> Result[T]:
         """Answer a question about an image: a path, URL, "-" for stdin, bytes, PIL image or array.
 
+        Several images go in a list, to a model that takes several (the embedded one does not).
         With a `schema`, a pydantic class or a JSON schema, the answer is also the result's `value`. `verify` asks
         again with what was seen withheld, and the result says whether the answer depends on it.
         """
         return self._loop.wait(self._run(image, question, schema=schema, verify=verify))
 
     async def aask(
-        self, image: Source, question: str, *, schema: Wanted[T] | None = None, verify: bool = False
+        self, image: Images, question: str, *, schema: Wanted[T] | None = None, verify: bool = False
     ) -> Result[T]:
         """The same, for use with `await`; cancelling it ends the run."""
         run = self._run(image, question, schema=schema, verify=verify)
@@ -117,7 +120,7 @@ class Agent:
 
     async def stream(
         self,
-        image: Source,
+        image: Images,
         question: str,
         *,
         schema: Wanted | None = None,
@@ -179,7 +182,7 @@ class Agent:
 
     async def _run(
         self,
-        image: Source,
+        image: Images,
         question: str,
         watch: Watcher | None = None,
         *,
@@ -188,9 +191,16 @@ class Agent:
     ) -> Result:
         question = checked_question(question)  # bad input is told before anything is loaded
         form = None if schema is None else schema_of(schema)
-        pixels = await asyncio.to_thread(loaded, image, self.settings)
+        pixels = await asyncio.to_thread(self.pictures, image)
         parts = await self._loaded()
         return await run(question, pixels, parts, watch, schema=form, verify=verify)
+
+    def pictures(self, images: Images) -> tuple[Pixels, ...]:
+        """The pixels of a question's images. Raises InputError for what is no image, and for more than the model
+        takes."""
+        given = several(images)
+        refuse_more(len(given), self._model or dialect_of(self.profile), self.profile.name)
+        return tuple(loaded(one, self.settings) for one in given)
 
     async def _loaded(self) -> Parts:
         async with self._loading:
@@ -226,7 +236,7 @@ class Agent:
 
 
 def ask(
-    image: Source,
+    image: Images,
     question: str,
     *,
     schema: Wanted[T] | None = None,

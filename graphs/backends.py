@@ -3,9 +3,12 @@
 from pathlib import Path
 from typing import assert_never
 
+from foveal.agent.dialect import Dialect
+from foveal.agent.dialogue import Foveal
 from foveal.agent.model import PerceptionModel
 from foveal.agent.native.control import Control
 from foveal.agent.profiles import Profile
+from foveal.agent.vpt import Paper
 from foveal.tools.extras import needs
 
 
@@ -25,20 +28,22 @@ def model_of(profile: Profile, control: Control | None = None) -> PerceptionMode
             assert_never(profile.backend)
 
 
-def _native(profile: Profile, control: Control | None) -> PerceptionModel:
-    from foveal.agent.dialogue import Foveal
-    from foveal.agent.native.model import NativeModel
-    from foveal.agent.vpt import Paper
+def dialect_of(profile: Profile) -> Dialect | None:
+    """How the profile's model is spoken to; None for a model that follows instructions in any words."""
+    if profile.backend != "native":
+        return None
+    return Paper(profile.trigger) if profile.dialect == "vpt" else Foveal(profile.system)
 
-    vpt = profile.dialect == "vpt"
-    dialect = Paper(profile.trigger) if vpt else Foveal(profile.system)
+
+def _native(profile: Profile, control: Control | None) -> PerceptionModel:
+    from foveal.agent.native.model import NativeModel
 
     with needs("models"):
         import safetensors  # noqa: F401  # these first: without them
         import torch  # noqa: F401  # transformers fails in words of its own
 
         return NativeModel.from_folder(
-            profile.folder, dialect, profile.device, profile.name, control
+            profile.folder, dialect_of(profile), profile.device, profile.name, control
         )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from foveal.agent.transcript import Acted, Noted
+from foveal.agent.transcript import Acted, Asked, Noted
 from foveal.graphs.context import Context
 from foveal.graphs.evidence import evidence, notes
 from foveal.graphs.plan import perceptions
@@ -44,8 +44,13 @@ def concluded(state: State, context: Context) -> Result:
         ),
         run=state["run"],
         image=state["asked"].image,
+        images=_hashes(state["asked"]),
         value=value,
     )
+
+
+def _hashes(asked: Asked) -> tuple[str, ...]:
+    return tuple(one.image for one in asked.images) if asked.more else ()
 
 
 def answer_of(turn: Acted) -> str:

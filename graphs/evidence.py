@@ -1,4 +1,4 @@
-"""Which parts of the image an answer rests on, and what the user should know besides.
+"""Which parts of the images an answer rests on, and what the user should know besides.
 
 The rule, per observation and in order:
 
@@ -29,7 +29,7 @@ from foveal.graphs.result import Evidence, Hop
 
 def evidence(hops: Sequence[Hop]) -> tuple[Evidence, ...]:
     """The evidence that a run's hops have gathered."""
-    used = {index for hop in hops for index in _objects(hop.action)}
+    used = {index for hop in hops for index in _objects(hop.instead or hop.action)}
     return tuple(dict.fromkeys(piece for hop in hops for piece in _pieces(hop, used)))
 
 
@@ -39,7 +39,8 @@ def _objects(action: Perception) -> Iterator[int]:
 
 def _pieces(hop: Hop, used: set[int]) -> Iterator[Evidence]:
     for label, box, score in _boxes(hop.observation, used):
-        yield Evidence(label=label, box=box.xyxy, score=score, action=hop.action.kind)
+        kind = hop.action.kind
+        yield Evidence(label=label, box=box.xyxy, score=score, action=kind, image=hop.image)
 
 
 def _boxes(observation: Observation, used: set[int]) -> Iterable[tuple[str, Box, float | None]]:

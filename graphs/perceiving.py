@@ -72,13 +72,17 @@ async def observe(state: State, runtime: Runtime[Context]) -> Update:
     }
     return Update(
         items=[
-            *(Observed(action=hop.action, observation=hop.observation) for hop in hops),
+            *(_observed(hop) for hop in hops),
             *_reminder(steps, runtime.context),
         ],
         hops=hops,
         outcomes=[],
         spent=spent.model_copy(update=update),
     )
+
+
+def _observed(hop: Hop) -> Observed:
+    return Observed(action=hop.action, observation=hop.observation, image=hop.image)
 
 
 def _wrong(step: Step, hop: Hop) -> bool:
@@ -114,6 +118,7 @@ def _hops(state: State, steps: list[Step]) -> list[Hop]:
             Hop(
                 turn=turn,
                 action=step.action,
+                image=step.image,
                 specialist=specialist_for(step.action.kind) if step.asks else None,
                 observation=answer,
                 repeated=step.repeated,

@@ -1,11 +1,11 @@
 """What a run gives back."""
 
-from typing import Any, Generic, Literal
+from typing import Annotated, Any, Generic, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypeVar
 
-from foveal.agent.actions import Perception, PerceptionKind
+from foveal.agent.actions import Perception, PerceptionKind, Picked
 from foveal.agent.observations import Failed, Observation
 from foveal.graphs.budgets import BudgetName, Spent
 
@@ -19,6 +19,10 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def _none(value: object) -> bool:
+    return value == ()
+
+
 class Hop(_Frozen):
     """One action and what came back for it."""
 
@@ -26,6 +30,8 @@ class Hop(_Frozen):
     """The model's turn that asked for it, from 1."""
     action: Perception
     """As the model wrote it."""
+    image: Picked = None
+    """Which of several images it was about, from 1; None when there was one, or nothing was looked at."""
     specialist: str | None
     """Who answered; None when nobody was asked."""
     observation: Observation
@@ -41,7 +47,7 @@ class Hop(_Frozen):
 
 
 class Evidence(_Frozen):
-    """A part of the original image that the answer rests on."""
+    """A part of the original image, or of one of several, that the answer rests on."""
 
     label: str
     """What it was called: a detector's label, a line of text, or nothing for a region."""
@@ -51,6 +57,8 @@ class Evidence(_Frozen):
     """The specialist's confidence, where it gives one."""
     action: PerceptionKind
     """The kind of action that brought it."""
+    image: Picked = None
+    """Which of several images it is part of, from 1; None when there was one."""
 
 
 class Direct(_Frozen):
@@ -98,7 +106,9 @@ class Result(_Frozen, Generic[T]):
     run: str
     """The run's id."""
     image: str
-    """Content hash of the original image."""
+    """Content hash of the original image; of the first, when there were several."""
+    images: Annotated[tuple[str, ...], Field(exclude_if=_none)] = ()
+    """Content hashes of all images, when there were several."""
     value: T | None = None
     """The answer as an object, when a schema was given; None when the answer does not fit it."""
     direct: Direct | None = None

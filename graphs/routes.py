@@ -30,7 +30,7 @@ def _tasks(state: State, turn: int) -> list[Task]:
             turn=turn,
             position=position,
             action=step.action,
-            image=state["asked"].image,
+            image=state["asked"].picked(step.image).image,
             marks=step.marks,
             budgets=state["budgets"],
         )

@@ -1,8 +1,7 @@
 """One run, from pixels and a question to a Result."""
 
-import asyncio
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ from foveal.agent.transcript import Asked
 from foveal.graphs.budgets import Budgets
 from foveal.graphs.context import Context, stopwatch
 from foveal.graphs.direct import answered
+from foveal.graphs.pinned import pinned, refuse_more
 from foveal.graphs.result import Result
 from foveal.graphs.schema import Schema
 from foveal.graphs.sessions import Sessions
@@ -56,7 +56,7 @@ class Parts:
 
 async def run(
     question: str,
-    pixels: NDArray[np.uint8],
+    pixels: NDArray[np.uint8] | Sequence[NDArray[np.uint8]],
     parts: Parts,
     watch: Watcher | None = None,
     *,
@@ -64,7 +64,7 @@ async def run(
     verify: bool = False,
     elapsed: Callable[[], float] | None = None,
 ) -> Result:
-    """Answer a question about an image, given as `tools.images.load_image` gives it.
+    """Answer a question about an image, or several, given as `tools.images.load_image` gives each.
 
     The answer has to fit `schema`; `verify` asks again with the observations withheld.
 
@@ -73,19 +73,18 @@ async def run(
     """
     clock = elapsed or stopwatch()
     question = checked_question(question)
-    height, width, _ = pixels.shape
-    key = await asyncio.to_thread(parts.store.put, pixels, pin=True)
-    try:
+    pictures = [pixels] if isinstance(pixels, np.ndarray) else list(pixels)
+    refuse_more(len(pictures), parts.model, parts.profile)
+    async with pinned(pictures, parts.store) as (first, *more):
         asked = Asked(
-            image=key,
-            size=(width, height),
+            image=first.image,
+            size=first.size,
+            more=tuple(more),
             question=question,
             tools=parts.tools,
             answer_schema=schema.text if schema else "",
         )
         return await _answered(asked, parts, _Wish(schema, verify, clock), watch)
-    finally:
-        parts.store.unpin(key)
 
 
 def checked_question(question: str) -> str:

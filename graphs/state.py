@@ -26,7 +26,7 @@ class Task(BaseModel):
     """Its place among the turn's perception actions, from 0."""
     action: Perception
     image: str
-    """Content hash of the original image."""
+    """Content hash of the image that it is about."""
     marks: tuple[Mark, ...] = ()
     budgets: Budgets
 

@@ -50,6 +50,7 @@ class NativeModel:
         self.vision = vision
         self.dialect = dialect or Foveal(DEFAULT_SYSTEM)
         self.instructed = self.dialect.instructed
+        self.images = self.dialect.images
         self.projectors = dict(projectors or {})
         self.control = control or Control()
         self.engine = Engine(network)
