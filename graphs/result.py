@@ -15,12 +15,20 @@ Ending = Literal["answer", "gate"] | BudgetName
 """Why the run stopped: the model answered by itself, was sure enough without looking, or a budget was used up."""
 
 
+Approval = Literal["accepted", "edited", "rejected"]
+"""What a person said to an action."""
+
+
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def _none(value: object) -> bool:
     return value == ()
+
+
+def _unsaid(value: object) -> bool:
+    return value is None
 
 
 class Hop(_Frozen):
@@ -39,6 +47,10 @@ class Hop(_Frozen):
     """Asked before in this run, so answered from memory."""
     seconds: float = 0.0
     """From asking the specialist to its reply."""
+    approval: Annotated[Approval | None, Field(exclude_if=_unsaid)] = None
+    """What a person said to it, when one was asked."""
+    instead: Annotated[Perception | None, Field(exclude_if=_unsaid)] = None
+    """What that person had done instead, when the action was edited."""
 
     @property
     def refused(self) -> bool:
@@ -59,6 +71,17 @@ class Evidence(_Frozen):
     """The kind of action that brought it."""
     image: Picked = None
     """Which of several images it is part of, from 1; None when there was one."""
+
+
+class Fork(_Frozen):
+    """Where a run branched off another."""
+
+    run: str
+    """The other run's id."""
+    hop: int
+    """The last hop, from 1, that both have."""
+    observation: bool
+    """Whether another observation was put in the place of that hop's."""
 
 
 class Direct(_Frozen):
@@ -115,3 +138,5 @@ class Result(_Frozen, Generic[T]):
     """The answer without looking, when a gate or a verification asked for it."""
     faithful: Faithful | None = None
     """Whether the answer depends on what was seen, when that was asked and anything was seen."""
+    fork: Annotated[Fork | None, Field(exclude_if=_unsaid)] = None
+    """Where the run branched off another, if it did."""

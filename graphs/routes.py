@@ -31,6 +31,7 @@ def _tasks(state: State, turn: int) -> list[Task]:
             position=position,
             action=step.action,
             image=state["asked"].picked(step.image).image,
+            size=state["asked"].picked(step.image).size,
             marks=step.marks,
             budgets=state["budgets"],
         )

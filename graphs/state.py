@@ -9,7 +9,7 @@ from foveal.agent.actions import Perception
 from foveal.agent.observations import Observation
 from foveal.agent.transcript import Acted, Asked, Noted, Observed
 from foveal.graphs.budgets import BudgetName, Budgets, Spent
-from foveal.graphs.result import Hop, Result
+from foveal.graphs.result import Approval, Fork, Hop, Result
 from foveal.tools.base import Mark
 
 Entry = Asked | Acted | Observed | Noted
@@ -27,6 +27,8 @@ class Task(BaseModel):
     action: Perception
     image: str
     """Content hash of the image that it is about."""
+    size: tuple[int, int]
+    """That image's width and height in pixels."""
     marks: tuple[Mark, ...] = ()
     budgets: Budgets
 
@@ -45,6 +47,10 @@ class Outcome(BaseModel):
     position: int
     observation: Observation
     seconds: float
+    approval: Approval | None = None
+    """What a person said to it, when one was asked."""
+    instead: Perception | None = None
+    """What that person had done instead."""
 
 
 def gathered(old: list[Outcome], new: list[Outcome]) -> list[Outcome]:
@@ -75,6 +81,8 @@ class State(Request, total=False):
     """The budget that made the last turn a forced one."""
     misfit: str | None
     """Why the latest answer does not fit the schema, when there is one and the model can be told."""
+    fork: Fork | None
+    """Where the run branched off another, if it did."""
     result: Result
 
 
