@@ -11,6 +11,7 @@ from foveal.graphs.approval import decided
 from foveal.graphs.context import Context
 from foveal.graphs.plan import Step, steps_of
 from foveal.graphs.result import Approval, Hop
+from foveal.graphs.sketch import sketched
 from foveal.graphs.state import Errand, Outcome, State, Task, Update, transcript, turns
 from foveal.graphs.trace import Called, Decided, Returned, Told
 from foveal.tools.catalogue import specialist_for
@@ -99,7 +100,8 @@ async def observe(state: State, runtime: Runtime[Context]) -> Update:
     steps = steps_of(state)
     hops = _hops(state, steps)
     for position, hop in enumerate(hops):
-        runtime.context.emit(Returned(position=position, hop=hop))
+        sketch = sketched(hop.observation, runtime.context.sessions.sight)
+        runtime.context.emit(Returned(position=position, hop=hop, sketch=sketch))
     spent = state["spent"]
     update = {
         "actions": spent.actions + sum(step.allowed for step in steps),

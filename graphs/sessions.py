@@ -45,7 +45,8 @@ class Sessions:
 
     def __init__(self, model: PerceptionModel, sight: Sight) -> None:
         self._model = model
-        self._sight = sight
+        self.sight = sight
+        """Where what a transcript names is fetched."""
         self._live: dict[str, Live] = {}
 
     @property
@@ -58,7 +59,7 @@ class Sessions:
         live = self._live.get(run)
         if live is None or live.heard > len(entries):
             self.drop(run)
-            live = Live(await self._model.open(entries, self._sight), len(entries))
+            live = Live(await self._model.open(entries, self.sight), len(entries))
             self._live[run] = live
         else:
             await live.hear(entries)

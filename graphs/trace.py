@@ -13,6 +13,7 @@ from foveal.agent.transcript import Acted, Asked, Noted
 from foveal.graphs.approval import Decision, Pending
 from foveal.graphs.budgets import BudgetName, Budgets, Spent
 from foveal.graphs.result import Direct, Fork, Hop, Result
+from foveal.graphs.sketch import Sketch
 from foveal.tools.base import Mark
 
 Purpose = Literal["gate", "verify"]
@@ -25,6 +26,10 @@ class _Frozen(BaseModel):
 
 def _unsaid(value: object) -> bool:
     return value is None
+
+
+def _none(value: object) -> bool:
+    return value == ()
 
 
 class Started(_Frozen):
@@ -49,6 +54,8 @@ class Started(_Frozen):
     """Where the run branched off another; what came before is in the other's trace."""
     version: str
     """Of this package."""
+    sources: Annotated[tuple[str, ...], Field(exclude_if=_none)] = ()
+    """Where the images came from, in order: absolute paths and URLs, or nothing for what was given as pixels."""
 
 
 class Said(_Frozen):
@@ -109,6 +116,8 @@ class Returned(_Frozen):
     kind: Literal["returned"] = "returned"
     position: int
     hop: Hop
+    sketch: Annotated[Sketch | None, Field(exclude_if=_unsaid)] = None
+    """The mask or depth map that came with it, for people to see; the run itself has the keys."""
 
 
 class Told(_Frozen):

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from foveal.agent.actions import Perception, Reencode
 from foveal.agent.errors import FovealError, SetupError, SpecialistError
-from foveal.agent.observations import Box, Observation, Segmented, View, VisualTokens
+from foveal.agent.observations import Box, Observation, Ranged, Segmented, View, VisualTokens
 from foveal.tools.base import Features, Mark, Picture, Reply, Request, Specialist
 from foveal.tools.catalogue import ENCODER, Crew, Factory, specialist_for
 from foveal.tools.encoder import seen
@@ -37,16 +37,20 @@ async def perceive(
             raise SpecialistError(name, f"this profile has none; it has {', '.join(sorted(crew))}")
         reply = await run(name, request)
         observation = reply.observation
-        if reply.mask is not None:
-            observation = await asyncio.to_thread(_with_mask, reply, store)
+        if reply.mask is not None or reply.map is not None:
+            observation = await asyncio.to_thread(_with_array, reply, store)
         views = await _views(run, store, crew, reply)
         return observation.model_copy(update={"views": views}) if views else observation
 
 
-def _with_mask(reply: Reply, store: ImageStore) -> Observation:
-    if reply.mask is None or not isinstance(reply.observation, Segmented):
-        return reply.observation
-    return reply.observation.model_copy(update={"mask": store.put_array(reply.mask)})
+def _with_array(reply: Reply, store: ImageStore) -> Observation:
+    """The observation with the key of what was measured beside it: a mask, or a map of distances."""
+    seen = reply.observation
+    if reply.mask is not None and isinstance(seen, Segmented):
+        return seen.model_copy(update={"mask": store.put_array(reply.mask)})
+    if reply.map is not None and isinstance(seen, Ranged):
+        return seen.model_copy(update={"map": store.put_array(reply.map)})
+    return seen
 
 
 async def _views(run: Run, store: ImageStore, crew: Crew, reply: Reply) -> tuple[View, ...]:
