@@ -16,7 +16,7 @@ OUTLINE, SLOPE = 192, 96
 
 
 class Sketch(BaseModel):
-    """A grey picture: a mask, white inside its observation's box, or the whole image's depth, bright where near."""
+    """A grey picture: a mask, white inside its observation's box, or the whole depth map, bright where near."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
