@@ -11,6 +11,8 @@ from pydantic import (
     model_validator,
 )
 
+from foveal.agent.errors import ActionError
+
 GRID = 8
 """Regions are given on a GRID x GRID raster of equal cells over the original image."""
 
@@ -22,6 +24,12 @@ MAX_TARGETS = 8
 
 MAX_IMAGES = 16
 """A question may come with at most this many images."""
+
+
+def image_missing(number: int, count: int) -> ActionError:
+    """What a model is told that names an image which a question of so many does not have."""
+    came = f"{count} images" if count > 1 else "one"
+    return ActionError(f"there is no image {number}; the question came with {came}")
 
 
 class _Frozen(BaseModel):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import assert_never
 
-from foveal.agent.actions import Area, Object, Perception, Region, Target, targets_of
+from foveal.agent.actions import Area, Object, Perception, Region, Target, image_missing, targets_of
 from foveal.agent.errors import ActionError
 from foveal.agent.observations import Box, Found
 from foveal.agent.regions import area_to_box, cells_to_box
@@ -18,7 +18,7 @@ def picked(action: Perception, asked: Asked, objects: Mapping[int, Found]) -> in
     ActionError for an image that is not there, and for targets that are not all in one.
     """
     if action.image is not None and action.image > len(asked.images):
-        raise ActionError(f"there is no image {action.image}; {_came_with(asked)}")
+        raise image_missing(action.image, len(asked.images))
     if not asked.more:
         return None
     targets = targets_of(action)
@@ -37,11 +37,6 @@ def resolve(action: Perception, asked: Asked, objects: Mapping[int, Found]) -> t
     `picked` does."""
     image = asked.picked(picked(action, asked, objects))
     return tuple(_mark(target, image, objects) for target in targets_of(action))
-
-
-def _came_with(asked: Asked) -> str:
-    count = len(asked.images)
-    return f"the question came with {'one' if count == 1 else count}"
 
 
 def _homes(
