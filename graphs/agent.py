@@ -2,8 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -19,10 +18,12 @@ from foveal.graphs.backends import dialect_of
 from foveal.graphs.budgets import Budgets
 from foveal.graphs.carriers import carrier
 from foveal.graphs.loop import BackgroundLoop
+from foveal.graphs.many import Outcome, Pair, answers, checked_width
 from foveal.graphs.pinned import refuse_more
 from foveal.graphs.result import Result
 from foveal.graphs.run import Parts, Watcher, checked_question, run
 from foveal.graphs.schema import T, Wanted, schema_of
+from foveal.graphs.stream import Stream, told
 from foveal.graphs.trace import Event
 from foveal.tools.base import Dispatcher
 from foveal.tools.images import Images, Pixels, Source, load_image, several
@@ -81,6 +82,7 @@ class Agent:
         self._owns_dispatcher = dispatcher is None
         self._store = store if store is not None else ImageStore()
         self._parts: Parts | None = None
+        self._peak = 0
         self._closing = threading.Event()
         self._loading = asyncio.Lock()
         self._loop = BackgroundLoop()
@@ -118,30 +120,45 @@ class Agent:
 
         return await asyncio.wrap_future(self._loop.submit(done()))
 
-    async def stream(
+    def stream(
+        self, image: Images, question: str, *, schema: Wanted | None = None, verify: bool = False
+    ) -> Stream[Event]:
+        """Every event as it happens, for `for` and for `async for`; the last one is `Finished` and has the result.
+
+        Leaving early ends the run.
+        """
+
+        def run(watch: Watcher) -> Coroutine[object, object, Result]:
+            return self._run(image, question, watch, schema=schema, verify=verify)
+
+        return Stream(self._loop, told(run))
+
+    def ask_many(
         self,
-        image: Images,
-        question: str,
+        questions: Iterable[Pair],
         *,
-        schema: Wanted | None = None,
+        at_once: int = 8,
+        in_order: bool = True,
+        schema: Wanted[T] | None = None,
         verify: bool = False,
-    ) -> AsyncIterator[Event]:
-        """Every event as it happens; the last one is `Finished` and has the result. Leaving early ends the run."""
-        here, queue = asyncio.get_running_loop(), asyncio.Queue[Event | None]()
+    ) -> Stream[Outcome[T]]:
+        """Answer pairs of an image and a question, `at_once` at a time, for `for` and for `async for`.
 
-        def hand_over(event: Event | None) -> None:
-            with suppress(RuntimeError):  # the listener's loop is closed: nobody listens
-                here.call_soon_threadsafe(queue.put_nowait, event)
+        There is one `Outcome` per pair, in their order, or with `in_order=False` as soon as each is had. One that
+        fails costs no other its answer: its `error` says why. Raises SetupError when the model cannot be loaded.
+        """
+        pairs = [(image, question) for image, question in questions]
+        width = checked_width(at_once)
 
-        run = self._run(image, question, hand_over, schema=schema, verify=verify)
-        future = self._loop.submit(run)
-        future.add_done_callback(lambda _: hand_over(None))
-        try:
-            while (event := await queue.get()) is not None:
-                yield event
-            await asyncio.wrap_future(future)
-        finally:
-            future.cancel()
+        async def ask(image: Images, question: str) -> Result[T]:
+            return await self._run(image, question, schema=schema, verify=verify)
+
+        async def outcomes() -> AsyncGenerator[Outcome[T], None]:
+            await self._loaded()  # what every question would meet is told once
+            async for outcome in answers(ask, pairs, width, in_order):
+                yield outcome
+
+        return Stream(self._loop, outcomes())
 
     def fetch(self) -> None:
         """Download what the profile needs and this machine lacks, once; else the first question does.
@@ -160,13 +177,20 @@ class Agent:
     def object_store_peak(self) -> int:
         """The most bytes of Ray's object store that this agent has held at once: images and results; 0 inline."""
         usage = getattr(self._dispatcher, "usage", None)
-        return usage.peak if usage is not None else 0
+        return usage.peak if usage is not None else self._peak
 
     def close(self) -> None:
         """End what still runs and stop what was started. Closing twice is fine."""
         self._closing.set()
         if self._loop.started:
             self._loop.wait(self._wound_up())
+        self._loop.close()
+
+    async def aclose(self) -> None:
+        """The same, for use with `await`."""
+        self._closing.set()
+        if self._loop.started:
+            await asyncio.wrap_future(self._loop.submit(self._wound_up()))
         self._loop.close()
 
     def __enter__(self) -> "Agent":
@@ -179,6 +203,17 @@ class Agent:
         tb: TracebackType | None,
     ) -> None:
         self.close()
+
+    async def __aenter__(self) -> "Agent":
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        await self.aclose()
 
     async def _run(
         self,
@@ -231,8 +266,12 @@ class Agent:
         await asyncio.gather(*others, return_exceptions=True)
         if self._owns_dispatcher and self._dispatcher is not None:
             await self._dispatcher.close()
+            self._peak, self._dispatcher = self.object_store_peak, None
+            self._store = ImageStore()
         if self._parts is not None and self._model is None:
             await _let_go(self._parts.model)
+        self._parts = None
+        await asyncio.get_running_loop().shutdown_default_executor()
 
 
 def ask(
