@@ -17,13 +17,13 @@ from foveal.graphs.result import Result
 from foveal.graphs.run import Parts, run
 from foveal.graphs.trace import Event, read
 from foveal.tools.base import Dispatcher, Mark
-from foveal.tools.images import Source, load_image
+from foveal.tools.images import Images, load_image, several
 from foveal.tools.store import ImageStore, content_hash
 
 
 async def replay(
     trace: str | Path,
-    image: Source,
+    image: Images,
     dispatcher: Dispatcher | None = None,
     store: ImageStore | None = None,
 ) -> Result:
@@ -33,9 +33,11 @@ async def replay(
     direct = [thought for event in events if event.kind == "direct" for thought in event.thoughts]
     if started.kind != "started" or not (thoughts or direct):
         raise InputError(f"{str(trace)!r} holds no turn of the model; nothing to replay")
-    pixels = await asyncio.to_thread(load_image, image)
-    if content_hash(pixels) != started.asked.image:
-        raise InputError("this is not the image of the trace: its content hash differs")
+    pixels = [await asyncio.to_thread(load_image, one) for one in several(image)]
+    if [content_hash(one) for one in pixels] != [one.image for one in started.asked.images]:
+        count = len(started.asked.images)
+        which = "this is not the image" if count == 1 else f"these are not the {count} images"
+        raise InputError(f"{which} of the trace: the content hash differs")
     model = Recorded(started, Tape(thoughts), Tape(direct) if direct else None)
     parts = Parts(
         model,
