@@ -11,7 +11,7 @@ from typing import Any, TextIO
 from foveal.agent.choosing import choose
 from foveal.agent.errors import InputError
 from foveal.agent.pools import Pool, parsed
-from foveal.graphs.agent import Agent, loaded
+from foveal.graphs.agent import Agent
 from foveal.graphs.budgets import Budgets
 from foveal.graphs.result import Result
 from foveal.graphs.run import checked_question
@@ -19,7 +19,7 @@ from foveal.graphs.schema import Schema, schema_file
 from foveal.graphs.trace import Event, Started
 from foveal.show import Narrator
 from foveal.terminal import one_line, own_stdout, printable
-from foveal.tools.images import Source
+from foveal.tools.images import Images
 from foveal.words import relied
 
 
@@ -27,7 +27,8 @@ from foveal.words import relied
 class Order:
     """What `agent run` was told."""
 
-    image: str
+    image: str | tuple[str, ...]
+    """Paths, URLs or "-"."""
     question: str
     profile: str | None = None
     ray: str | None = None
@@ -68,7 +69,7 @@ def run(order: Order) -> int:
     schema = None if order.schema is None else schema_file(order.schema)
     with own_stdout() as out, _agent(order) as agent:
         query = _Query(checked_question(order.question), schema, order.verify)
-        pixels = loaded(order.image, agent.settings)
+        pixels = agent.pictures(order.image)
         agent.fetch()  # here: what it says is not to mix with the hops
         if order.json:
             log = _Log(started)
@@ -102,7 +103,7 @@ def _pools(order: Order) -> dict[str, Pool]:
     return parsed(order.pools)
 
 
-def _asked(agent: Agent, image: Source, query: _Query, hear: Callable[[Event], None]) -> Result:
+def _asked(agent: Agent, image: Images, query: _Query, hear: Callable[[Event], None]) -> Result:
     async def listen() -> Result:
         events = agent.stream(image, query.question, schema=query.schema, verify=query.verify)
         async for event in events:
@@ -155,10 +156,12 @@ class _Log:
 
 
 def _settings(started: Started) -> dict[str, Any]:
+    asked = started.asked
     return {
-        "question": started.asked.question,
-        "size": started.asked.size,
-        "tools": started.asked.tools,
+        "question": asked.question,
+        "size": asked.size,
+        **({"sizes": [one.size for one in asked.images]} if asked.more else {}),
+        "tools": asked.tools,
         "profile": started.profile,
         "budgets": started.budgets.model_dump(mode="json"),
         "gate": started.gate,

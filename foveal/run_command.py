@@ -26,7 +26,8 @@ EXAMPLES = examples(
 
 def run(
     image: Annotated[
-        str, typer.Option(metavar="PATH|URL|-", help="The image; - reads it from stdin.")
+        list[str],
+        typer.Option(metavar="PATH|URL|-", help="The image; - is stdin. Repeat it for several."),
     ],
     question: Annotated[str, typer.Option(metavar="TEXT", help="What to find out.")],
     profile: Profile = None,
@@ -67,7 +68,7 @@ def run(
         from foveal import asking
 
         order = asking.Order(
-            image=image,
+            image=tuple(image),
             question=question,
             profile=profile,
             model=model,
