@@ -233,9 +233,9 @@ class Agent:
     def pictures(self, images: Images) -> tuple[Pixels, ...]:
         """The pixels of a question's images. Raises InputError for what is no image, and for more than the model
         takes."""
-        given = several(images)
-        refuse_more(len(given), self._model or dialect_of(self.profile), self.profile.name)
-        return tuple(loaded(one, self.settings) for one in given)
+        pictures = tuple(loaded(one, self.settings) for one in several(images))
+        refuse_more(len(pictures), self._model or dialect_of(self.profile), self.profile.name)
+        return pictures
 
     async def _loaded(self) -> Parts:
         async with self._loading:
