@@ -3,9 +3,10 @@
 import asyncio
 import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from foveal.agent.actions import PERCEPTIONS, PerceptionKind
 from foveal.agent.errors import InputError
@@ -17,6 +18,7 @@ from foveal.agent.settings import Settings, settings
 from foveal.graphs.backends import dialect_of
 from foveal.graphs.budgets import Budgets
 from foveal.graphs.carriers import carrier
+from foveal.graphs.durable.runs import Runs
 from foveal.graphs.loop import BackgroundLoop
 from foveal.graphs.many import Outcome, Pair, answers, checked_width
 from foveal.graphs.pinned import refuse_more
@@ -28,6 +30,13 @@ from foveal.graphs.trace import Event
 from foveal.tools.base import Dispatcher
 from foveal.tools.images import Images, Pixels, Source, load_image, several
 from foveal.tools.store import ImageStore
+
+if TYPE_CHECKING:
+    from langchain_core.tools import StructuredTool
+    from langgraph.graph.state import CompiledStateGraph
+
+    from foveal.graphs.looking import Owner
+    from foveal.graphs.subgraph import Answered, Question, Whole
 
 Tools = str | Iterable[str] | None
 """Names of tools, as a list or separated by commas; "none"; or None for all that the profile has."""
@@ -55,6 +64,8 @@ class Agent:
         budgets: Budgets | None = None,
         gate: float | None = None,
         trace_dir: str | Path | None = None,
+        checkpoint: str | None = None,
+        approve: Tools = None,
         model: PerceptionModel | None = None,
         dispatcher: Dispatcher | None = None,
         store: ImageStore | None = None,
@@ -64,9 +75,10 @@ class Agent:
 
         `ray` is the address of a cluster, or True to start one here; `pools` replace what the profile says of
         how its specialists run there. With a `gate` from 0 to 1 the model first answers without looking, and
-        that stands if it is so sure. `model` replaces the profile's own, and
-        `dispatcher`, which comes with the `store` it works on, its specialists; whoever made them closes them.
-        `control` replaces the control state of re-encodings, for ablations.
+        that stands if it is so sure. Runs are kept at a `checkpoint` (sqlite:PATH or postgres:URL), where `runs`
+        finds them; `approve` names the actions that wait for a person, or "all". `model` replaces the profile's
+        own, and `dispatcher`, which comes with the `store` it works on, its specialists; whoever made them closes
+        them. `control` replaces the control state of re-encodings, for ablations.
         """
         if dispatcher is not None and store is None:
             raise InputError("a dispatcher comes with the store that it reads images from")
@@ -86,6 +98,7 @@ class Agent:
         self._closing = threading.Event()
         self._loading = asyncio.Lock()
         self._loop = BackgroundLoop()
+        self.runs = Runs(checkpoint, approve, self._loaded, self.pictures, self._loop)
 
     def ask(
         self, image: Images, question: str, *, schema: Wanted[T] | None = None, verify: bool = False
@@ -160,6 +173,37 @@ class Agent:
 
         return Stream(self._loop, outcomes())
 
+    @cached_property
+    def graph(self) -> "CompiledStateGraph[Whole, None, Question, Answered]":
+        """A run as a LangGraph graph: to be invoked, streamed, or added to another graph as a node.
+
+        In and out go plain values: `image` (a path or URL), `question`, `schema` and `verify`; `answer`,
+        `confidence`, `value`, `evidence`, `hops`, `notes` and the whole `result`. It is this agent that answers.
+        """
+        from foveal.graphs.subgraph import subgraph  # LangGraph takes a second to import
+
+        return subgraph(self._owner())
+
+    def as_tool(
+        self,
+        image: Images | None = None,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+    ) -> "StructuredTool":
+        """A tool for any tool-calling LangChain agent, asked about `image`, or about whichever the caller names.
+
+        It gives back the answer, and what it rests on as boxes and drawn on the image; the artifact is the result.
+        """
+        from foveal.graphs.as_tool import as_tool
+
+        return as_tool(self.graph, self._owner(), image, name, description)
+
+    def _owner(self) -> "Owner":
+        from foveal.graphs.looking import Owner
+
+        return Owner(self.pictures, self._store, self._loaded, self._loop)
+
     def fetch(self) -> None:
         """Download what the profile needs and this machine lacks, once; else the first question does.
 
@@ -228,7 +272,8 @@ class Agent:
         form = None if schema is None else schema_of(schema)
         pixels = await asyncio.to_thread(self.pictures, image)
         parts = await self._loaded()
-        return await run(question, pixels, parts, watch, schema=form, verify=verify)
+        given = several(image)
+        return await run(question, pixels, parts, watch, schema=form, verify=verify, sources=given)
 
     def pictures(self, images: Images) -> tuple[Pixels, ...]:
         """The pixels of a question's images. Raises InputError for what is no image, and for more than the model
@@ -240,7 +285,8 @@ class Agent:
     async def _loaded(self) -> Parts:
         async with self._loading:
             if self._parts is None:
-                self._parts = await asyncio.to_thread(self._assembled)
+                parts = await asyncio.to_thread(self._assembled)
+                self._parts = await self.runs.keeping(parts, self.profile)
             return self._parts
 
     def _assembled(self) -> Parts:
@@ -271,6 +317,7 @@ class Agent:
         if self._parts is not None and self._model is None:
             await _let_go(self._parts.model)
         self._parts = None
+        await self.runs.close()
         await asyncio.get_running_loop().shutdown_default_executor()
 
 

@@ -9,7 +9,7 @@ from foveal.graphs.evidence import evidence, notes
 from foveal.graphs.plan import perceptions
 from foveal.graphs.result import Result
 from foveal.graphs.schema import Misfit
-from foveal.graphs.state import Entry, State, last_turn, transcript
+from foveal.graphs.state import Entry, State, exchange, last_turn
 
 ONE_FIELD = "this model writes no JSON, and its answer can only fill a schema with one field"
 
@@ -19,7 +19,7 @@ LOW = 0.5
 
 def concluded(state: State, context: Context) -> Result:
     """The run's result."""
-    entries, hops = transcript(state), state.get("hops", [])
+    entries, hops = exchange(state), state.get("hops", [])
     turn, seconds = _spoken(entries, context), context.elapsed()
     answer, trouble = _answer(turn)
     confidence = turn.confidence if answer else 0.0
@@ -46,6 +46,7 @@ def concluded(state: State, context: Context) -> Result:
         image=state["asked"].image,
         images=_hashes(state["asked"]),
         value=value,
+        fork=state.get("fork"),
     )
 
 

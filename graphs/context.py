@@ -12,9 +12,9 @@ from foveal.graphs.trace import Event
 from foveal.tools.base import Dispatcher
 
 
-def stopwatch() -> Callable[[], float]:
-    """Seconds since now, at every call."""
-    start = time.monotonic()
+def stopwatch(shown: float = 0.0) -> Callable[[], float]:
+    """Seconds since now, at every call, and as many more as it shows from the start."""
+    start = time.monotonic() - shown
     return lambda: time.monotonic() - start
 
 

@@ -10,6 +10,7 @@ import runpy
 import shutil
 import signal
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -161,6 +162,26 @@ def seg_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
+@pytest.fixture
+def offer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Installs a package that offers a specialist, `Made` in its one module; installed again, it is replaced."""
+    site = tmp_path / "site"
+
+    def install(package: str, name: str, code: str, version: str = "1.0") -> None:
+        module, info = f"offered_by_{package}", site / f"{package}-1.dist-info"
+        info.mkdir(parents=True, exist_ok=True)
+        about = f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n"
+        (info / "METADATA").write_text(about, encoding="utf-8")
+        entry = f"[foveal.specialists]\n{name} = {module}:Made\n"
+        (info / "entry_points.txt").write_text(entry, encoding="utf-8")
+        (site / f"{module}.py").write_text(code, encoding="utf-8")
+        monkeypatch.delitem(sys.modules, module, raising=False)
+        monkeypatch.setattr(sys, "dont_write_bytecode", True)  # two versions within a second
+        monkeypatch.syspath_prepend(str(site))
+
+    return install
+
+
 @pytest.fixture(scope="session")
 def chat_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Folders of tiny vision chat models by family, as `tests/families.py` makes them. Do not change them."""
@@ -182,6 +203,17 @@ def server() -> Iterator[Any]:
     made = runpy.run_path(str(Path(__file__).parent / "loopback.py"))["Loopback"]()
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Any]:
+    """A PostgreSQL server that is started for these tests: `tests/postgres.py`."""
+    found = runpy.run_path(str(Path(__file__).parent / "postgres.py"))
+    if not (found["program"]("initdb") and found["program"]("pg_ctl")):
+        pytest.skip("there is no PostgreSQL server here: apt-get install postgresql")
+    server = found["Server"]()
+    yield server
+    server.close()
 
 
 @pytest.fixture(scope="session")

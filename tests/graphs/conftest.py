@@ -66,6 +66,8 @@ class Painter:
     before: Callable[[Perception], Awaitable[Any]] | None = None
     tokens: int = 0
     """Visual tokens of each crop."""
+    key: str = "k"
+    """Where the store has them."""
     calls: list[Perception] = field(default_factory=list)
     closed: int = 0
 
@@ -126,7 +128,7 @@ class Painter:
         )
 
     def _view(self, box: Box) -> View:
-        tokens = VisualTokens(key="k", grid=(1, 2, self.tokens * 2)) if self.tokens else None
+        tokens = VisualTokens(key=self.key, grid=(1, 2, self.tokens * 2)) if self.tokens else None
         return View(role="crop", pixels=box, source=box, tokens=tokens)
 
 
