@@ -100,6 +100,14 @@ class Structured(Protocol):
         """
 
 
+@runtime_checkable
+class Conversing(Protocol):
+    """What a model is as well when it may have been trained on one question at a time."""
+
+    converses: bool
+    """Whether it understands a question that refers to those before it; if not, each is asked by itself."""
+
+
 class PerceptionModel(Protocol):
     """Something that can look at an image and decide where to look next."""
 
@@ -113,7 +121,7 @@ class PerceptionModel(Protocol):
 
 @runtime_checkable
 class Connected(Protocol):
-    """What a model is as well when it holds connections: whoever made it closes it."""
+    """What a model is as well when it holds connections or threads: whoever made it closes it."""
 
     async def aclose(self) -> None:
         """Let go of them."""
