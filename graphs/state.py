@@ -1,9 +1,10 @@
 """What the graph remembers: transcript items, hashes and numbers, never pixels, tensors or caches."""
 
 import operator
-from typing import Annotated, TypedDict
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict
+from typing_extensions import NotRequired, TypedDict
 
 from foveal.agent.actions import Perception
 from foveal.agent.observations import Observation
@@ -65,6 +66,8 @@ class Request(TypedDict):
     """The run's id, which also keys its model session."""
     asked: Asked
     budgets: Budgets
+    past: NotRequired[list[Entry]]
+    """In a conversation, everything that was said before the question."""
 
 
 class State(Request, total=False):
@@ -102,10 +105,16 @@ class Reply(TypedDict):
     """What the graph gives to whoever invoked it."""
 
     result: Result
+    items: list[Entry]
 
 
 def transcript(state: State) -> list[Entry]:
     """Everything said so far."""
+    return [*state.get("past", []), *exchange(state)]
+
+
+def exchange(state: State) -> list[Entry]:
+    """The question and everything said since."""
     return [state["asked"], *state.get("items", [])]
 
 
@@ -115,8 +124,9 @@ def last_turn(entries: list[Entry]) -> Acted:
 
 
 def turns(entries: list[Entry]) -> int:
-    """How many turns the model has had."""
-    return sum(isinstance(entry, Acted) for entry in entries)
+    """How many turns the model has had since it was last asked."""
+    start = max((n for n, entry in enumerate(entries) if isinstance(entry, Asked)), default=0)
+    return sum(isinstance(entry, Acted) for entry in entries[start:])
 
 
 def since_turn(entries: list[Entry]) -> list[Entry]:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from foveal.agent.actions import Perception
 from foveal.agent.errors import InputError
-from foveal.agent.transcript import Acted, Asked, Noted
+from foveal.agent.transcript import Acted, Asked, Item, Noted
 from foveal.graphs.approval import Decision, Pending
 from foveal.graphs.budgets import BudgetName, Budgets, Spent
 from foveal.graphs.result import Direct, Fork, Hop, Result
@@ -28,6 +28,10 @@ def _unsaid(value: object) -> bool:
     return value is None
 
 
+def _nothing(value: object) -> bool:
+    return value == ()
+
+
 def _none(value: object) -> bool:
     return value == ()
 
@@ -38,6 +42,8 @@ class Started(_Frozen):
     kind: Literal["started"] = "started"
     run: str
     asked: Asked
+    past: Annotated[tuple[Item, ...], Field(exclude_if=_nothing)] = ()
+    """In a conversation, everything that was said before the question."""
     profile: str
     domain: str = ""
     """What the profile's model was trained for."""
