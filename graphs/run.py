@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -27,7 +27,8 @@ from foveal.graphs.pinned import pinned, refuse_more
 from foveal.graphs.result import Fork, Hop, Result
 from foveal.graphs.schema import Schema
 from foveal.graphs.sessions import Sessions
-from foveal.graphs.state import Reply, Request, State
+from foveal.graphs.state import Entry, Reply, Request, State
+from foveal.graphs.talk import Talk
 from foveal.graphs.trace import Broke, Event, Finished, Paused, Resumed, Started, TraceWriter
 from foveal.tools.base import Dispatcher
 from foveal.tools.store import ImageStore
@@ -77,6 +78,7 @@ async def run(
     verify: bool = False,
     elapsed: Callable[[], float] | None = None,
     sources: Sequence[object] = (),
+    talk: Talk | None = None,
 ) -> Result:
     """Answer a question about an image, or several, given as `tools.images.load_image` gives each.
 
@@ -85,7 +87,7 @@ async def run(
     Raises InputError and SetupError for the user; what the model or a specialist gets wrong is in the result.
     Raises ApprovalNeeded where it waits for a person.
     `watch` is called with every event, maybe from another thread; `elapsed` replaces the wall clock. `sources` are
-    what the images came from, which a kept run remembers.
+    what the images came from, which a kept run remembers. The question goes on with the conversation `talk`.
     """
     clock = elapsed or stopwatch()
     question = checked_question(question)
@@ -100,10 +102,11 @@ async def run(
             tools=parts.tools,
             answer_schema=schema.text if schema else "",
         )
-        course = Course(run_id(), asked, schema, verify, clock)
+        course = Course(run_id(), asked, schema, verify, clock, talk=talk)
         if parts.keeper is not None:
             await parts.keeper.begin(_record(course, parts, sources))
-        return await follow(course, parts, watch)
+        with talk.question(course.name) if talk else nullcontext():
+            return await follow(course, parts, watch)
 
 
 def checked_question(question: str) -> str:
@@ -126,6 +129,12 @@ class Course:
     verify: bool
     clock: Callable[[], float]
     resumed: "Resumption | None" = None
+    talk: Talk | None = None
+    """The conversation that it goes on with."""
+
+    def past(self, aside: bool = False) -> list[Entry]:
+        """What was said before the question."""
+        return self.talk.past(aside) if self.talk else []
 
 
 @dataclass(frozen=True)
@@ -145,7 +154,7 @@ class Resumption:
 async def follow(
     course: Course, parts: Parts, watch: Watcher | None, looped: Looped | None = None
 ) -> Result:
-    """A run, from its beginning or from where it was left, to its end; `looped` is another way through the loop."""
+    """A run, from its beginning or from where it was left, to its end; `looped` is another way to go about it."""
     through = looped or _looped
     with _recorded(course, parts.trace_dir, watch) as (emit, trace):
         emit(_started(course, parts))
@@ -174,10 +183,13 @@ async def follow(
 async def _looped(
     course: Course, asked: Asked, parts: Parts, tell: Watcher, trace: str | None
 ) -> Result:
-    """Once through the loop, with a session of its own."""
-    sessions = Sessions(parts.model, parts.store)
+    """Once through the loop, with a session of its own, or the conversation's."""
+    beside, talk = asked is not course.asked, course.talk
+    own = Sessions(parts.model, parts.store)
+    sessions = own if beside or not talk else talk.sessions
     context = context_of(course, parts, sessions, tell, trace)
-    request = Request(run=course.name, asked=asked, budgets=parts.budgets)
+    past = course.past(beside)
+    request = Request(run=course.name, asked=asked, budgets=parts.budgets, past=past)
     steps = steps_of(parts.budgets)
     try:
         if parts.keeper is None:
@@ -186,13 +198,15 @@ async def _looped(
             )
         else:
             keep = parts.keeper.keeping(course.name, asked, parts.store)
-            thread = course.name if asked is course.asked else aside(course.name)
+            thread = aside(course.name) if beside else course.name
             decisions = course.resumed.decisions if course.resumed else {}
             reply = await parts.keeper.advance(
                 thread, request, replace(context, keep=keep), steps, decisions
             )
     finally:
-        sessions.drop(course.name)
+        own.drop(course.name)
+    if talk:
+        talk.answered(course.asked, reply["items"], beside)
     result: Result = reply["result"]
     return result
 
@@ -261,6 +275,7 @@ def _started(course: Course, parts: Parts) -> Started:
     return Started(
         run=course.name,
         asked=course.asked,
+        past=tuple(course.past()),
         profile=parts.profile,
         domain=parts.domain,
         model=parts.model.name,

@@ -1,0 +1,236 @@
+"""What the graph of an agent does: take a question up, and answer it by the loop inside."""
+
+import asyncio
+import contextvars
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from langchain_core.runnables import Runnable, RunnableLambda
+from langgraph.config import get_stream_writer
+from typing_extensions import TypedDict
+
+from foveal.agent.errors import InputError
+from foveal.agent.transcript import Asked, Original
+from foveal.graphs.build import build
+from foveal.graphs.context import stopwatch
+from foveal.graphs.home import afar
+from foveal.graphs.loop import BackgroundLoop
+from foveal.graphs.result import Result
+from foveal.graphs.run import (
+    Course,
+    Looped,
+    Parts,
+    Resumption,
+    Watcher,
+    checked_question,
+    context_of,
+    follow,
+    run_id,
+    steps_of,
+    traced,
+)
+from foveal.graphs.schema import schema_of
+from foveal.graphs.sessions import Sessions
+from foveal.graphs.state import Request
+from foveal.graphs.trace import TraceWriter
+from foveal.tools.images import Pixels
+from foveal.tools.store import ImageStore, content_hash
+
+COPIED = ("answer", "confidence", "value", "evidence", "hops", "notes")
+"""What is given back beside the whole result."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Owner:
+    """What the graph needs of the agent that it belongs to."""
+
+    pictures: Callable[[Any], Sequence[Pixels]]
+    """Loads images from where they are, within the agent's limits."""
+    store: ImageStore
+    parts: Callable[[], Coroutine[Any, Any, Parts]]
+    """Loads model and specialists; to be run on the loop."""
+    loop: BackgroundLoop
+
+
+class Taken(TypedDict):
+    """A question as it was taken up, so that whoever goes on with it asks the same."""
+
+    run: str
+    images: list[dict[str, Any]]
+    """Content hash and size of each."""
+    schema: dict[str, Any] | None
+    verify: bool
+
+
+def taken_up(
+    owner: Owner,
+    images: str | list[str],
+    question: str,
+    schema: dict[str, Any] | None,
+    verify: bool,
+) -> Taken:
+    """Load the images into the agent's store. Raises InputError for what cannot be asked."""
+    checked_question(question)
+    if schema is not None:
+        schema_of(schema)
+    found = []
+    for pixels in _pictures(owner, images):
+        key = owner.store.put(pixels)
+        found.append({"image": key, "size": [pixels.shape[1], pixels.shape[0]]})
+    return Taken(run=run_id(), images=found, schema=schema, verify=verify)
+
+
+def _pictures(owner: Owner, images: Any) -> Sequence[Pixels]:
+    """The pixels of images that are named by text; stdin is not, since nobody could read it twice."""
+    for name in images if isinstance(images, list) else [images]:
+        if not isinstance(name, str) or name == "-":
+            raise InputError(f"the graph takes images as paths or URLs, got {str(name)[:80]!r}")
+    return owner.pictures(images)
+
+
+def looking(owner: Owner) -> Runnable[Any, dict[str, Any]]:
+    """The node that answers what was taken up, from the loop's last checkpoint if there is one."""
+    inner = build(loop=owner.loop)
+
+    def look(state: dict[str, Any]) -> dict[str, Any]:
+        parts = owner.loop.wait(owner.parts())
+        _hold(owner, state)
+        with _let_go(owner, state):
+            run = _run(owner, parts, state)
+
+            async def looped(_: Course, asked: Asked, __: Parts, *told: Any) -> Result:
+                with run.invocation(asked, *told) as call:
+                    result: Result = inner.invoke(**call)["result"]
+                    return result
+
+            return _at_once(run.answered(looped))
+
+    async def alook(state: dict[str, Any]) -> dict[str, Any]:
+        parts = await afar(owner.loop, owner.parts())
+        await asyncio.to_thread(_hold, owner, state)
+        with _let_go(owner, state):
+            run = _run(owner, parts, state)
+
+            async def looped(_: Course, asked: Asked, __: Parts, *told: Any) -> Result:
+                with run.invocation(asked, *told) as call:
+                    result: Result = (await inner.ainvoke(**call))["result"]
+                    return result
+
+            return await run.answered(looped)
+
+    return RunnableLambda(look, alook, name="loop")
+
+
+def _hold(owner: Owner, state: Mapping[str, Any]) -> None:
+    """Pin the images that the question was taken up with, from where they are if the store has not got them.
+
+    Raises InputError when they are others by now.
+    """
+    keys = _keys(state)
+    try:
+        pictures: Sequence[Pixels] = [owner.store.pixels(key) for key in keys]
+    except KeyError:
+        pictures = _pictures(owner, state["image"])
+        if [content_hash(pixels) for pixels in pictures] != keys:
+            raise InputError(
+                "the image is not the one that this run began with: its content hash differs; "
+                "put that one back, or ask again"
+            ) from None
+    for pixels in pictures:
+        owner.store.put(pixels, pin=True)
+
+
+@contextmanager
+def _let_go(owner: Owner, state: Mapping[str, Any]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        for key in _keys(state):
+            owner.store.unpin(key)
+
+
+def _keys(state: Mapping[str, Any]) -> list[str]:
+    return [one["image"] for one in state["taken"]["images"]]
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One question on its way through the loop."""
+
+    owner: Owner
+    parts: Parts
+    course: Course
+
+    @contextmanager
+    def invocation(
+        self, asked: Asked, tell: Watcher, trace: str | None
+    ) -> Iterator[dict[str, Any]]:
+        """How the loop is invoked, with a session of its own."""
+        name, budgets = self.course.name, self.parts.budgets
+        sessions = Sessions(self.parts.model, self.parts.store)
+        try:
+            yield {
+                "input": Request(run=name, asked=asked, budgets=budgets),
+                "context": context_of(self.course, self.parts, sessions, tell, trace),
+                "config": {"recursion_limit": steps_of(budgets)},
+            }
+        finally:
+            with suppress(RuntimeError):  # the agent is closed, and its sessions with it
+                self.owner.loop.submit(_dropped(sessions, name))
+
+    async def answered(self, looped: Looped) -> dict[str, Any]:
+        """What the graph gives back."""
+        result = await follow(self.course, self.parts, _teller(), looped)
+        told = result.model_dump(mode="json")
+        return {name: told[name] for name in COPIED} | {"result": told}
+
+
+def _run(owner: Owner, parts: Parts, state: Mapping[str, Any]) -> _Run:
+    taken: Taken = state["taken"]
+    form = schema_of(taken["schema"]) if taken["schema"] is not None else None
+    first, *more = (Original.model_validate(one) for one in taken["images"])
+    asked = Asked(
+        image=first.image,
+        size=first.size,
+        more=tuple(more),
+        question=checked_question(state["question"]),
+        tools=parts.tools,
+        answer_schema=form.text if form else "",
+    )
+    resumed = _retraced(parts.trace_dir, taken["run"])
+    course = Course(taken["run"], asked, form, taken["verify"], stopwatch(), resumed)
+    return _Run(
+        owner, replace(parts, keeper=None), course
+    )  # whoever invokes the graph keeps the run
+
+
+def _retraced(folder: Path | None, name: str) -> Resumption | None:
+    """A run that was cut off goes on with its trace."""
+    if folder is None or not traced(folder, name).exists():
+        return None
+    return Resumption(trace=TraceWriter(traced(folder, name), again=True))
+
+
+def _teller() -> Watcher:
+    """Streams events; one may come from a thread that knows nothing of LangGraph, which asks whose event it is."""
+    here, write = contextvars.copy_context(), get_stream_writer()
+    return lambda event: here.copy().run(write, event.model_dump(mode="json"))
+
+
+async def _dropped(sessions: Sessions, run: str) -> None:
+    sessions.drop(run)
+
+
+def _at_once(coroutine: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine that waits for nothing."""
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    raise RuntimeError("a synchronous run waited")
