@@ -1,10 +1,10 @@
 """What the graph remembers: transcript items, hashes and numbers, never pixels, tensors or caches."""
 
 import operator
-from typing import Annotated
+from typing import Annotated, NotRequired
 
 from pydantic import BaseModel, ConfigDict
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 from foveal.agent.actions import Perception
 from foveal.agent.observations import Observation
