@@ -43,6 +43,8 @@ async def resume(run: str, parts: Parts, wanted: Wanted, said: Said = None) -> R
     """
     keeper = kept_in(parts)
     record, result = await keeper.found(run)
+    if result is not None and said is not None:
+        raise InputError(f"run {record.run} is over; nothing of it waits for a decision")
     if result is not None:
         return _told_again(result, wanted)
     state = await keeper.state(record.run)

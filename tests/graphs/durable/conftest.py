@@ -30,11 +30,12 @@ def agent(checkpoint: str, painter: Any, reciter: Any) -> Iterator[Callable[...,
 
     def make(*turns: str, **options: Any) -> Agent:
         options = {
+            "model": reciter(*turns, instructed=False),
             "checkpoint": checkpoint,
             "dispatcher": painter,
             "store": painter.store,
         } | options
-        made.append(Agent(model=reciter(*turns, instructed=False), **options))
+        made.append(Agent(**options))
         return made[-1]
 
     yield make
