@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from foveal.agent.errors import InputError
 
 PREFIX = "FOVEAL_"
-SECRETS = frozenset({"api_key"})
+SECRETS = frozenset({"api_key", "token"})
 """Settings that are never shown, and never handed to another process on its command line or in its job."""
 ELSEWHERE = {"api_key": "OPENAI_API_KEY"}
 """Variables of others that count where ours is not set."""
@@ -36,6 +36,8 @@ class Settings(BaseModel):
     """FOVEAL_BASE_URL: the OpenAI-compatible server of the profile `openai`, as http://localhost:8000/v1."""
     api_key: SecretStr | None = None
     """FOVEAL_API_KEY, or else OPENAI_API_KEY: the key for that server."""
+    token: SecretStr | None = None
+    """FOVEAL_TOKEN: what clients of a server started here have to send."""
 
 
 def settings(environment: Mapping[str, str] | None = None) -> Settings:

@@ -11,10 +11,17 @@ from typing import Any
 
 import typer
 
-from foveal import batch_command, bench_command, doctor_command, run_command, trace_command
+from foveal import (
+    batch_command,
+    bench_command,
+    doctor_command,
+    mcp_command,
+    run_command,
+    trace_command,
+)
 from foveal.agent.errors import InputError, SetupError
 from foveal.eval_command import measures
-from foveal.options import ASK, MACHINE, MEASURE, RUNS
+from foveal.options import ASK, DOORS, MACHINE, MEASURE, RUNS
 from foveal.pool_command import pool
 from foveal.terminal import discard_stdout, one_line
 from foveal.train_command import recipes
@@ -29,6 +36,7 @@ app = typer.Typer(
 app.command(epilog=run_command.EXAMPLES, rich_help_panel=ASK)(run_command.run)
 app.command(epilog=batch_command.EXAMPLES, rich_help_panel=ASK)(batch_command.batch)
 app.command(epilog=trace_command.EXAMPLES, rich_help_panel=RUNS)(trace_command.trace)
+app.command(epilog=mcp_command.EXAMPLES, rich_help_panel=DOORS)(mcp_command.mcp)
 app.add_typer(measures, name="eval", rich_help_panel=MEASURE)
 app.command(epilog=bench_command.EXAMPLES, rich_help_panel=MEASURE)(bench_command.bench)
 app.add_typer(recipes, name="train", rich_help_panel=MEASURE)
