@@ -52,6 +52,8 @@ class Order:
     """A file with a JSON schema that the answer is to fit."""
     verify: bool = False
     """Ask again with what was seen withheld."""
+    specialists: tuple[str, ...] = ()
+    """Of other packages, as typed: detector=mine."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def run(order: Order) -> int:
 
 def _agent(order: Order) -> Agent:
     return Agent(
-        choose(order.profile, order.model, order.trigger, order.base_url),
+        choose(order.profile, order.model, order.trigger, order.base_url, order.specialists),
         ray=True if order.ray == "local" else order.ray,
         pools=_pools(order),
         tools=order.tools,

@@ -12,6 +12,7 @@ from foveal.options import (
     Model,
     Pools,
     Profile,
+    Specialists,
     Tools,
     Trigger,
     examples,
@@ -62,6 +63,7 @@ def batch(
         bool, typer.Option("--trace", metavar="", help="Write a trace of every run to DIR/traces.")
     ] = False,
     pool: Pools = None,
+    specialists: Specialists = None,
     column: Annotated[
         list[str] | None,
         typer.Option(metavar="OURS=THEIRS", help="A column's name there: question=query."),
@@ -104,6 +106,7 @@ def batch(
             questions, out, ray, agents, concurrency, agent_cpus, agent_gpus, profile, model, trigger,
             base_url, tools, max_hops, gate, trace, tuple(pool or ()), tuple(column or ()), limit,
             skip_bad_rows, keep_failures, resume_anyway, not no_parquet, as_json,
+            tuple(specialists or ()),
         )  # fmt: skip
         return batching.run(order)
 

@@ -7,6 +7,7 @@ import shutil
 import socket
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
@@ -21,6 +22,7 @@ from foveal.agent.hub.releases import RELEASES, memory, size
 from foveal.agent.profiles import embedded_weights, load
 from foveal.agent.settings import settings
 from foveal.agent.weights import CURE, SUMS, checksums, verify
+from foveal.tools.external import offers
 
 NEEDED = ("models", "detector", "segmenter", "ocr")
 """The extras without which the embedded profile cannot do all it knows."""
@@ -60,7 +62,16 @@ class Report(BaseModel):
 
 def examined() -> Report:
     """Look at everything. Nothing is started, downloaded or changed."""
-    checks = (*_python(), *_extras(), *_weights(), *_profiles(), *_devices(), *_ray(), *_disk())
+    checks = (
+        *_python(),
+        *_extras(),
+        *_weights(),
+        *_profiles(),
+        *_specialists(),
+        *_devices(),
+        *_ray(),
+        *_disk(),
+    )
     return Report(ok=all(check.state != "problem" for check in checks), checks=checks)
 
 
@@ -169,6 +180,17 @@ def _profile(name: str) -> Check:
     return Check(
         about="profiles", name=name, state="optional" if cure else "ok", found=found, cure=cure
     )
+
+
+def _specialists() -> Iterator[Check]:
+    """What other packages offer; nothing of theirs is imported."""
+    names = Counter(offer.name for offer in offers())
+    for offer in offers():
+        found, cure = f"offered by {offer} ({offer.entry.value})", ""
+        if names[offer.name] > 1:
+            cure = f"several packages offer this name: choose {offer.package}:{offer.name}"
+        state: State = "optional" if cure else "ok"
+        yield Check(about="specialists", name=offer.name, state=state, found=found, cure=cure)
 
 
 def _devices() -> Iterator[Check]:

@@ -4,7 +4,18 @@ from typing import Annotated
 
 import typer
 
-from foveal.options import BaseUrl, Gate, Job, Json, Model, Profile, Tools, Trigger, examples
+from foveal.options import (
+    BaseUrl,
+    Gate,
+    Job,
+    Json,
+    Model,
+    Profile,
+    Specialists,
+    Tools,
+    Trigger,
+    examples,
+)
 
 measures = typer.Typer(help="Measure how often the agent is right.")
 
@@ -24,6 +35,7 @@ def tabletop(
     model: Model = None,
     base_url: BaseUrl = None,
     trigger: Trigger = None,
+    specialists: Specialists = None,
     ablate: Annotated[
         str | None,
         typer.Option(
@@ -39,7 +51,7 @@ def tabletop(
         from foveal import evaluating
         from foveal.agent.choosing import choose
 
-        chosen = choose(profile, model, trigger, base_url)
+        chosen = choose(profile, model, trigger, base_url, specialists or ())
         order = evaluating.Order(limit, seed, chosen, tools, ablate, as_json, gate)
         return evaluating.tabletop(order)
 

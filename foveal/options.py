@@ -49,6 +49,14 @@ Pools = Annotated[
         "--pool", metavar="NAME.KEY=V", help="With --ray: detector.replicas=2; repeat it."
     ),
 ]
+Specialists = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--specialist",
+        metavar="PLACE=NAME",
+        help="One of another package, such as detector=mine; repeat it.",
+    ),
+]
 Gate = Annotated[
     float | None,
     typer.Option(

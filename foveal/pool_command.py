@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from foveal.options import Job, Json, Pools, Profile, examples
+from foveal.options import Job, Json, Pools, Profile, Specialists, examples
 
 pool = typer.Typer(
     help="Specialists that stay on a Ray cluster, shared by everybody who uses the same profile.\n\n"
@@ -20,13 +20,18 @@ Address = Annotated[str, typer.Option(metavar="ADDRESS", help="The cluster: auto
         "agent pool up --profile team.toml --ray 10.0.0.1:6379",
     )
 )
-def up(profile: Profile = None, ray: Address = "auto", pools: Pools = None) -> Job:
+def up(
+    profile: Profile = None,
+    ray: Address = "auto",
+    pools: Pools = None,
+    specialists: Specialists = None,
+) -> Job:
     """Start the profile's specialists and wait until they are loaded. Again: start what is missing."""
 
     def job() -> int:
         from foveal import pooling
 
-        return pooling.up(profile, ray, pools or [])
+        return pooling.up(profile, ray, pools or [], specialists or [])
 
     return job
 

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from typing import Any, TextIO
@@ -23,10 +23,10 @@ from foveal.tools.ray_home import entered
 CURE = "start one with `ray start --head`, or give --ray its address"
 
 
-def up(profile: str | None, address: str, flags: list[str]) -> int:
+def up(profile: str | None, address: str, flags: list[str], specialists: Sequence[str] = ()) -> int:
     """Start the profile's pools, with progress on stderr. Returns 1 if some specialist has no replica yet."""
     over = parsed(flags)
-    with own_stdout(), Agent(choose(profile)) as agent:
+    with own_stdout(), Agent(choose(profile, specialists=specialists)) as agent:
         agent.fetch()
         known = agent.profile
         pools = merged(known.pools, over)

@@ -18,6 +18,7 @@ from typing import Any
 
 QUIET = {
     "DO_NOT_TRACK": "1",
+    "FOVEAL_CONFIG": os.devnull,  # whoever runs the suite may have settings of his own
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "HF_HUB_DISABLE_UPDATE_CHECK": "1",
     "HF_HUB_OFFLINE": "1",
@@ -36,7 +37,8 @@ SECRETS = ("OPENAI_API_KEY", "HF_TOKEN", "LANGSMITH_API_KEY", "ULTRALYTICS_API_K
 # Before any import of the libraries: most of them read these once, at import time.
 os.environ.update(QUIET)
 for name in [*SECRETS, *(key for key in os.environ if key.startswith("FOVEAL_"))]:
-    os.environ.pop(name, None)
+    if name not in QUIET:
+        os.environ.pop(name, None)
 
 # A shell that runs the suite in the background has it ignore interrupts, and so would every process it starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
