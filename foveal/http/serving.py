@@ -71,11 +71,12 @@ def run(order: Order) -> int:
     token = secret.get_secret_value() if secret is not None else None
     checked_binding(order.host, token, order.no_auth)
     _check_ray(order)
+    limits = _limits(order)
     profile = choose(order.profile, order.model, order.trigger, order.base_url, order.specialists)
     menu = _menu(order, profile)
     with bound(order.host, order.port) as listener:
         tell(f"serving {menu.model!r} at {_address(listener)}/v1")
-        return asyncio.run(_served(order, profile, menu, listener, token))
+        return asyncio.run(_served(order, profile, menu, limits, listener, token))
 
 
 def tell(line: str) -> None:
@@ -85,15 +86,13 @@ def tell(line: str) -> None:
 
 
 async def _served(
-    order: Order, profile: Profile, menu: Menu, listener: socket.socket, token: str | None
+    order: Order,
+    profile: Profile,
+    menu: Menu,
+    limits: Limits,
+    listener: socket.socket,
+    token: str | None,
 ) -> int:
-    _, many = order.scale
-    limits = Limits(
-        in_flight=order.in_flight * many,
-        queue=order.queue,
-        body=int(order.max_body * 2**20),
-        seconds=order.seconds,
-    )
     async with _backend(order, profile, menu) as backend:
         door = Door(backend, menu, limits, token, tell)
         return await serve(door, listener, order.drain, backend.load)
@@ -109,6 +108,16 @@ async def _backend(order: Order, profile: Profile, menu: Menu) -> AsyncGenerator
         yield Here(agent)
     finally:
         await asyncio.to_thread(agent.close)
+
+
+def _limits(order: Order) -> Limits:
+    _, many = order.scale
+    return Limits(
+        in_flight=order.in_flight * many,
+        queue=order.queue,
+        body=int(order.max_body * 2**20),
+        seconds=order.seconds,
+    )
 
 
 def _menu(order: Order, profile: Profile) -> Menu:
