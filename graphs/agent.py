@@ -3,10 +3,11 @@
 import asyncio
 import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakSet
 
 from foveal.agent.actions import PERCEPTIONS, PerceptionKind
 from foveal.agent.errors import InputError
@@ -18,6 +19,7 @@ from foveal.agent.settings import Settings, settings
 from foveal.graphs.backends import dialect_of
 from foveal.graphs.budgets import Budgets
 from foveal.graphs.carriers import carrier
+from foveal.graphs.conversation import Conversation
 from foveal.graphs.durable.runs import Runs
 from foveal.graphs.loop import BackgroundLoop
 from foveal.graphs.many import Outcome, Pair, answers, checked_width
@@ -95,6 +97,7 @@ class Agent:
         self._store = store if store is not None else ImageStore()
         self._parts: Parts | None = None
         self._peak = 0
+        self._conversations: WeakSet[Conversation] = WeakSet()
         self._closing = threading.Event()
         self._loading = asyncio.Lock()
         self._loop = BackgroundLoop()
@@ -145,6 +148,16 @@ class Agent:
             return self._run(image, question, watch, schema=schema, verify=verify)
 
         return Stream(self._loop, told(run))
+
+    def conversation(self, image: Images) -> Conversation:
+        """Questions about one image, one after the other, where the image is not encoded again.
+
+        A model that converses (one of the Hub, one at a server) hears them as one dialogue, so "which of them is
+        larger?" refers to what was said before. A native one knows single questions, and each is asked by itself.
+        """
+        begun = Conversation(self._loop, partial(self.pictures, image), self._loaded)
+        self._conversations.add(begun)
+        return begun
 
     def ask_many(
         self,
@@ -310,6 +323,8 @@ class Agent:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+        for conversation in list(self._conversations):
+            await conversation.wind_up()
         if self._owns_dispatcher and self._dispatcher is not None:
             await self._dispatcher.close()
             self._peak, self._dispatcher = self.object_store_peak, None

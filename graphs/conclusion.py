@@ -5,7 +5,7 @@ from typing import Any
 
 from foveal.agent.transcript import Acted, Asked, Noted
 from foveal.graphs.context import Context
-from foveal.graphs.evidence import evidence, notes
+from foveal.graphs.evidence import evidence, notes, recalled
 from foveal.graphs.plan import perceptions
 from foveal.graphs.result import Result
 from foveal.graphs.schema import Misfit
@@ -29,7 +29,7 @@ def concluded(state: State, context: Context) -> Result:
         answer=answer,
         confidence=confidence,
         hops=tuple(hops),
-        evidence=evidence(hops),
+        evidence=(*recalled(hops, state.get("past", [])), *evidence(hops)),
         ended_by=state["over"] or "answer",
         usage=state["spent"].model_copy(update={"seconds": seconds}),
         seconds=seconds,
