@@ -271,8 +271,8 @@ def agent_saying(painter: Painter) -> Iterator[Callable[..., Agent]]:
 
     def make(*turns: str, **options: Any) -> Agent:
         model = ScriptedModel(turns, [None] * (len(turns) - 1) + [0.8])
-        options = {"model": model, "dispatcher": painter, "store": painter.store} | options
-        agents.append(Agent(**options))
+        made: dict[str, Any] = {"model": model, "dispatcher": painter, "store": painter.store}
+        agents.append(Agent(**(made | options)))
         return agents[-1]
 
     yield make

@@ -189,7 +189,7 @@ async def test_hops_inside_the_tool_are_streamed(agent_saying: Any, picture_file
     assistant = create_agent(
         Caller(calls=[[{"question": "How many?"}]]), [agent_saying(RED, "2").as_tool(picture_file)]
     )
-    stream = assistant.astream(_ask(), stream_mode="custom", subgraphs=True)
+    stream: Any = assistant.astream(_ask(), stream_mode="custom", subgraphs=True)
     kinds = [event["kind"] async for _, event in stream]
     assert kinds == [
         "started",
