@@ -87,7 +87,7 @@ async def run(
     Raises InputError and SetupError for the user; what the model or a specialist gets wrong is in the result.
     Raises ApprovalNeeded where it waits for a person.
     `watch` is called with every event, maybe from another thread; `elapsed` replaces the wall clock. `sources` are
-    what the images came from, which a kept run remembers. The question goes on with the conversation `talk`.
+    what the images came from: a trace says it, and a kept run remembers it. The question goes on with `talk`.
     """
     clock = elapsed or stopwatch()
     question = checked_question(question)
@@ -102,9 +102,10 @@ async def run(
             tools=parts.tools,
             answer_schema=schema.text if schema else "",
         )
-        course = Course(run_id(), asked, schema, verify, clock, talk=talk)
+        named = tuple(map(source_of, sources)) if len(sources) == len(pictures) else ()
+        course = Course(run_id(), asked, schema, verify, clock, talk=talk, sources=named)
         if parts.keeper is not None:
-            await parts.keeper.begin(_record(course, parts, sources))
+            await parts.keeper.begin(_record(course, parts))
         with talk.question(course.name) if talk else nullcontext():
             return await follow(course, parts, watch)
 
@@ -131,6 +132,8 @@ class Course:
     resumed: "Resumption | None" = None
     talk: Talk | None = None
     """The conversation that it goes on with."""
+    sources: tuple[str | None, ...] = ()
+    """Where each image can be had again, if that is known."""
 
     def past(self, aside: bool = False) -> list[Entry]:
         """What was said before the question."""
@@ -285,10 +288,11 @@ def _started(course: Course, parts: Parts) -> Started:
         verify=course.verify,
         fork=course.resumed.fork if course.resumed else None,
         version=version("foveal"),
+        sources=tuple(one or "" for one in course.sources) if any(course.sources) else (),
     )
 
 
-def _record(course: Course, parts: Parts, sources: Sequence[object]) -> Record:
+def _record(course: Course, parts: Parts) -> Record:
     """What a fresh process needs to go on with a run."""
     count = len(course.asked.images)
     trace = parts.trace_dir and traced(parts.trace_dir, course.name)
@@ -296,7 +300,7 @@ def _record(course: Course, parts: Parts, sources: Sequence[object]) -> Record:
         run=course.name,
         began=datetime.now(UTC),
         asked=course.asked,
-        sources=tuple(map(source_of, sources)) if len(sources) == count else (None,) * count,
+        sources=course.sources or (None,) * count,
         profile=parts.chosen,
         budgets=parts.budgets,
         gate=parts.gate,

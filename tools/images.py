@@ -12,6 +12,7 @@ import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -31,7 +32,17 @@ MAX_BYTES = 100 * 2**20
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF")
 """What is decoded. Formats that start other programs (EPS) are left out on purpose."""
 
-Source = str | Path | bytes | IO[bytes] | Image.Image | NDArray[Any]
+
+@dataclass(frozen=True, eq=False)
+class Taken:
+    """An image that is loaded already, and what it was loaded from."""
+
+    pixels: NDArray[np.uint8]
+    """(height, width, 3), RGB, read-only."""
+    source: object
+
+
+Source = str | Path | bytes | IO[bytes] | Image.Image | NDArray[Any] | Taken
 Images = Source | Sequence[Source]
 """The image of a question, or several in a list or a tuple."""
 Pixels = NDArray[np.uint8]
@@ -48,6 +59,8 @@ def load_image(
     URLs are data: or http(s) only and never reach private addresses, except those in `allowed_networks` (CIDR).
     Raises InputError with one line that names the cure.
     """
+    if isinstance(source, Taken):
+        return source.pixels
     if isinstance(source, np.ndarray):
         pixels = _from_array(source, max_pixels)
     elif isinstance(source, Image.Image):

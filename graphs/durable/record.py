@@ -13,6 +13,7 @@ from foveal.agent.profiles import BUILT_IN, Profile, load
 from foveal.agent.transcript import Asked
 from foveal.graphs.budgets import Budgets
 from foveal.graphs.result import Fork
+from foveal.tools.images import Taken
 
 
 class Chosen(BaseModel):
@@ -85,6 +86,8 @@ def record_of(text: str) -> Record:
 
 def source_of(given: object) -> str | None:
     """Where an image can be had again: its absolute path, or its URL."""
+    if isinstance(given, Taken):
+        return source_of(given.source)
     if not isinstance(given, str | Path) or given == "-":
         return None
     text = str(given)
