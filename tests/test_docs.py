@@ -27,7 +27,7 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md",)
+PAGES = ("README.md", "docs/mcp.md")
 """Pages whose every example runs."""
 WIDTH = 80
 """Columns of the terminal in which commands run."""
@@ -194,6 +194,7 @@ def run_python(name: str, block: Block, module: ModuleType) -> None:
 def test_the_examples_of(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     module = ModuleType("page")
     monkeypatch.setitem(sys.modules, "page", module)  # where pydantic looks for names
     for block in blocks((ROOT / name).read_text(encoding="utf-8")):

@@ -9,8 +9,8 @@ Sides = tuple[float, float, float, float]
 SLACK = 0.02
 """How far outside the image a side may lie and still be meant to be its border, as a share of its extent."""
 WINDOW = 8
-"""So many squares around a point fit along the image's shorter side. The outliner is prompted with a box, and on
-tabletops the outline from this one overlaps that from the exact box by 0.83 to 0.99 (IoU)."""
+"""So many squares around a point fit along the image's shorter side. The outliner is prompted with a box; of the
+eight objects of the example picture the outline from this one overlaps that from the exact box by 0.84 to 0.99."""
 
 
 def within(sides: Sides, pixels: Pixels) -> Sides:
