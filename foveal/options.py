@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from foveal.completing import profiles, triggers
+
 Job = Callable[[], int]
 """What a command returns instead of doing it: `main` runs it, so that failures are told in one place."""
 
@@ -27,7 +29,11 @@ Tools = Annotated[
 ]
 Profile = Annotated[
     str | None,
-    typer.Option(metavar="NAME|TOML", help="Model and specialists; `agent doctor` lists them."),
+    typer.Option(
+        metavar="NAME|TOML",
+        help="Model and specialists; `agent doctor` lists them.",
+        autocompletion=profiles,
+    ),
 ]
 Model = Annotated[
     str | None,
@@ -41,7 +47,11 @@ BaseUrl = Annotated[
 ]
 Trigger = Annotated[
     str | None,
-    typer.Option(metavar="WHICH", help="Phrase for released checkpoints: none, region, reencode."),
+    typer.Option(
+        metavar="WHICH",
+        help="Phrase for released checkpoints: none, region, reencode.",
+        autocompletion=triggers,
+    ),
 ]
 Pools = Annotated[
     list[str] | None,
@@ -62,5 +72,9 @@ Gate = Annotated[
     typer.Option(
         min=0, max=1, metavar="P", help="Answer without looking where it is so sure: 0.9."
     ),
+]
+Checkpoint = Annotated[
+    str | None,
+    typer.Option(metavar="PLACE", help="Where runs are kept: sqlite:PATH or postgres:URL."),
 ]
 Json = Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object.")]
