@@ -31,7 +31,7 @@ from foveal.agent.model import Sighted
 from foveal.agent.observations import Box, Detected, Failed, Found
 from foveal.agent.scripted import ScriptedModel
 from foveal.agent.telling import observed, told
-from foveal.agent.transcript import Asked, Noted, Observed, Original
+from foveal.agent.transcript import Asked, Injected, Noted, Observed, Original
 from foveal.agent.vpt import Paper
 
 ACTION: TypeAdapter[Action] = TypeAdapter(Action)
@@ -199,7 +199,7 @@ def test_what_was_seen_is_told_with_its_image_and_in_its_coordinates() -> None:
     frame = framed("pixels", [(FIRST, FIRST), (SECOND, SECOND)])
     box = Box(image="b", xyxy=(0, 0, 1280, 960))
     seen = Detected(phrase="cup", objects=(Found(index=3, label="cup", box=box, score=0.5),))
-    items = [
+    items: list[Injected] = [
         Observed(action=Detect(phrase="cup", image=2), observation=seen, image=2),
         Observed(action=Read(image=3), observation=Failed(error="action", message="no image 3")),
         Noted(text="Now answer."),
