@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from langchain_core.runnables import Runnable, RunnableLambda
 from langgraph.config import get_stream_writer
+from langgraph.runtime import get_runtime
 from typing_extensions import TypedDict
 
 from foveal.agent.errors import InputError
@@ -18,6 +19,7 @@ from foveal.graphs.build import build
 from foveal.graphs.context import stopwatch
 from foveal.graphs.home import afar
 from foveal.graphs.loop import BackgroundLoop
+from foveal.graphs.recall import Recall, Recalling
 from foveal.graphs.result import Result
 from foveal.graphs.run import (
     Course,
@@ -108,7 +110,9 @@ def looking(owner: Owner) -> Runnable[Any, dict[str, Any]]:
                     result: Result = inner.invoke(**call)["result"]
                     return result
 
-            return _at_once(run.answered(looped))
+            reply = _at_once(run.answered(looped))
+            owner.loop.wait(run.recall.forget())
+            return reply
 
     async def alook(state: dict[str, Any]) -> dict[str, Any]:
         parts = await afar(owner.loop, owner.parts())
@@ -121,7 +125,9 @@ def looking(owner: Owner) -> Runnable[Any, dict[str, Any]]:
                     result: Result = (await inner.ainvoke(**call))["result"]
                     return result
 
-            return await run.answered(looped)
+            reply = await run.answered(looped)
+            await afar(owner.loop, run.recall.forget())
+            return reply
 
     return RunnableLambda(look, alook, name="loop")
 
@@ -165,6 +171,7 @@ class _Run:
     owner: Owner
     parts: Parts
     course: Course
+    recall: Recall
 
     @contextmanager
     def invocation(
@@ -172,11 +179,12 @@ class _Run:
     ) -> Iterator[dict[str, Any]]:
         """How the loop is invoked, with a session of its own."""
         name, budgets = self.course.name, self.parts.budgets
-        sessions = Sessions(self.parts.model, self.parts.store)
+        sessions = Recalling(self.recall)
+        context = context_of(self.course, self.parts, sessions, tell, trace)
         try:
             yield {
                 "input": Request(run=name, asked=asked, budgets=budgets),
-                "context": context_of(self.course, self.parts, sessions, tell, trace),
+                "context": replace(context, keep=self.recall.keep),
                 "config": {"recursion_limit": steps_of(budgets)},
             }
         finally:
@@ -204,9 +212,8 @@ def _run(owner: Owner, parts: Parts, state: Mapping[str, Any]) -> _Run:
     )
     resumed = _retraced(parts.trace_dir, taken["run"])
     course = Course(taken["run"], asked, form, taken["verify"], stopwatch(), resumed)
-    return _Run(
-        owner, replace(parts, keeper=None), course
-    )  # whoever invokes the graph keeps the run
+    parts = replace(parts, keeper=None)  # whoever invokes the graph keeps the run
+    return _Run(owner, parts, course, Recall(taken["run"], parts, get_runtime().store))
 
 
 def _retraced(folder: Path | None, name: str) -> Resumption | None:

@@ -14,15 +14,18 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import END, START, StateGraph
+from langgraph.store.memory import InMemoryStore
 from langgraph.types import Command
 from PIL import Image
 
 from foveal.agent.errors import InputError
+from foveal.agent.observations import View, VisualTokens
 from foveal.agent.scripted import ScriptedModel
 from foveal.graphs.agent import Agent
 from foveal.graphs.checkpoints import HELD
 
 RED, LOOK = "<|detect_start|>red<|detect_end|>", "<|look_start|><|obj_2|><|look_end|>"
+LOOK_AROUND = "<|region_token_start|><|x_0|><|y_0|><|x_3|><|y_3|><|region_token_end|>"
 SCRIPT = (RED, LOOK, "2")
 COUNT = {"type": "object", "properties": {"count": {"type": "integer"}}, "required": ["count"]}
 
@@ -294,7 +297,9 @@ async def test_a_person_approves_through_the_parent(
     assert done["hops"][1]["approval"] == "rejected"
 
 
-def test_a_pause_before_a_node_of_the_parent(agent_saying: Any, painter: Any, question: dict[str, Any]) -> None:
+def test_a_pause_before_a_node_of_the_parent(
+    agent_saying: Any, painter: Any, question: dict[str, Any]
+) -> None:
     parent = _parent(agent_saying(*SCRIPT), checkpointer=InMemorySaver())
     parent.invoke(question, _config(), interrupt_before=["title"])
     assert parent.get_state(_config()).next == ("title",)
@@ -359,6 +364,77 @@ def test_another_process_loads_the_image_again(
     else:
         assert parent.invoke(None, _config())["answer"] == "2"
     assert painter.store._pins == {}
+
+
+@pytest.fixture
+def seeing(painter: Any) -> Any:
+    """The painter, with features of every crop in the store that it has at the time."""
+
+    def view(box: Any) -> View:
+        features = np.full((1, 4), box.area, np.float32)
+        tokens = VisualTokens(key=painter.store.put_array(features), grid=(1, 2, 2))
+        return View(role="crop", pixels=box, source=box, tokens=tokens)
+
+    painter._view = view
+    return painter
+
+
+class Onlooker(ScriptedModel):
+    """A model that looks at what it is told of, as those do that see."""
+
+    async def open(self, transcript: Any, sight: Any) -> Any:
+        for entry in transcript:
+            for view in getattr(getattr(entry, "observation", None), "views", ()):
+                assert sight.array(view.tokens.key).shape == (1, 4)
+        return await super().open(transcript, sight)
+
+
+@pytest.mark.parametrize("synchronous", [True, False])
+@pytest.mark.parametrize("kept", [True, False], ids=["a store", "no store"])
+async def test_another_process_has_what_was_seen(
+    agent_saying: Any, seeing: Any, question: dict[str, Any], kept: bool, synchronous: bool
+) -> None:
+    script = (LOOK_AROUND, RED, "2")
+    saver, store = InMemorySaver(), InMemoryStore() if kept else None
+
+    async def run(given: Any) -> Any:
+        agent = agent_saying(model=Onlooker(script), store=seeing.store)
+        parent = _parent(agent, checkpointer=saver, store=store)
+        if synchronous:
+            return parent.invoke(given, _config())
+        return await parent.ainvoke(given, _config())
+
+    seeing.before = _break_at_detect
+    with pytest.raises(ConnectionError):
+        await run(question)
+    seeing.before = None
+    seeing.store = type(seeing.store)()  # what a process remembers ends with it
+    assert (await run(None))["answer"] == "2"
+    again = [] if kept else ["look"]
+    assert sorted(action.kind for action in seeing.calls) == sorted(
+        ["look", "detect", "detect", *again]
+    )
+    assert store is None or store.search(("foveal",)) == []
+
+
+async def _break_at_detect(action: Any) -> None:
+    if action.kind == "detect":
+        raise ConnectionError("the machine went down")
+
+
+def test_what_cannot_be_seen_again_is_told(
+    agent_saying: Any, seeing: Any, question: dict[str, Any]
+) -> None:
+    saver, script = InMemorySaver(), (LOOK_AROUND, RED, "2")
+    seeing.before = _break_at_detect
+    with pytest.raises(ConnectionError):
+        _parent(agent_saying(*script), checkpointer=saver).invoke(question, _config())
+    seeing.before = None
+    seeing.store = type(seeing.store)()
+    seeing._view = lambda box: View(role="crop", pixels=box, source=box)
+    parent = _parent(agent_saying(*script, store=seeing.store), checkpointer=saver)
+    with pytest.raises(InputError, match="what look saw cannot be had again"):
+        parent.invoke(None, _config())
 
 
 def test_images_are_let_go_of(agent_saying: Any, painter: Any, question: dict[str, Any]) -> None:
