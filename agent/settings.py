@@ -15,7 +15,7 @@ from foveal.agent.errors import InputError
 PREFIX = "FOVEAL_"
 FILE = "FOVEAL_CONFIG"
 """The variable that names the user's file, where it is not in its usual place; /dev/null for none."""
-SECRETS = frozenset({"api_key", "token"})
+SECRETS = frozenset({"api_key", "token", "checkpoint"})
 """Settings that are never shown, and never handed to another process on its command line or in its job."""
 ELSEWHERE = {"api_key": "OPENAI_API_KEY"}
 """Variables of others that count where ours is not set."""
@@ -46,6 +46,8 @@ class Settings(BaseModel):
     """FOVEAL_BASE_URL: the OpenAI-compatible server of the profile `openai`, as http://localhost:8000/v1."""
     api_key: SecretStr | None = None
     """FOVEAL_API_KEY, or else OPENAI_API_KEY: the key for that server."""
+    checkpoint: SecretStr | None = None
+    """FOVEAL_CHECKPOINT: where the command line keeps runs: sqlite:PATH, or postgres:URL with its password."""
     token: SecretStr | None = None
     """FOVEAL_TOKEN: what clients of a server started here have to send."""
 

@@ -19,6 +19,7 @@ from foveal import (
     doctor_command,
     mcp_command,
     run_command,
+    runs_command,
     serve_command,
     trace_command,
 )
@@ -30,6 +31,9 @@ from foveal.terminal import discard_stdout, one_line
 from foveal.train_command import recipes
 from foveal.verbosity import Quiet, Verbose, restored, set_to, with_every_verb
 from foveal.weights_command import weights
+
+VALUES = {"--ray": "local", "--reject": ""}
+"""What an option means without a value."""
 
 EPILOG = "\n\n".join(
     (
@@ -65,6 +69,9 @@ def agent(
 
 app.command(epilog=run_command.EXAMPLES, rich_help_panel=ASK)(run_command.run)
 app.command(epilog=batch_command.EXAMPLES, rich_help_panel=ASK)(batch_command.batch)
+app.command(epilog=runs_command.LIST_EXAMPLES, rich_help_panel=RUNS)(runs_command.runs)
+app.command(epilog=runs_command.RESUME_EXAMPLES, rich_help_panel=RUNS)(runs_command.resume)
+app.command(epilog=runs_command.FORK_EXAMPLES, rich_help_panel=RUNS)(runs_command.fork)
 app.command(epilog=trace_command.EXAMPLES, rich_help_panel=RUNS)(trace_command.trace)
 app.command(epilog=mcp_command.EXAMPLES, rich_help_panel=DOORS)(mcp_command.mcp)
 app.command(epilog=serve_command.EXAMPLES, rich_help_panel=DOORS)(serve_command.serve)
@@ -111,9 +118,11 @@ def _done(argv: list[str]) -> int:
 
 
 def _ray_with_value(argv: list[str]) -> list[str]:
-    """`--ray` with its value: typer has no options whose value may be left out."""
+    """Options with the value that they have without one: typer has none whose value may be left out."""
     return [
-        "--ray=local" if word == "--ray" and (not after or after[0].startswith("-")) else word
+        f"{word}={VALUES[word]}"
+        if word in VALUES and (not after or after[0].startswith("-"))
+        else word
         for word, after in ((word, argv[n : n + 1]) for n, word in enumerate(argv, start=1))
     ]
 

@@ -6,6 +6,7 @@ import typer
 
 from foveal.options import (
     BaseUrl,
+    Checkpoint,
     Gate,
     Job,
     Json,
@@ -57,6 +58,11 @@ def run(
     trace: Annotated[
         str | None, typer.Option(metavar="DIR", help="Write a JSONL trace of the run there.")
     ] = None,
+    checkpoint: Checkpoint = None,
+    approve: Annotated[
+        str | None,
+        typer.Option(metavar="LIST", help="Ask a person before these: look,detect,... or all."),
+    ] = None,
     hops: Annotated[
         bool, typer.Option("--hops", metavar="", help="Show each hop even in a pipe.")
     ] = False,
@@ -86,6 +92,8 @@ def run(
             verify=verify,
             json=as_json,
             trace=trace,
+            checkpoint=checkpoint,
+            approve=approve,
             hops=hops,
         )
         return asking.run(order)

@@ -56,6 +56,10 @@ class Narrator:
             self._waiting("thinking")
         elif event.kind == "thought" and event.error:
             self._note(f"turn {event.turn} could not be read: {event.error}")
+        elif event.kind == "resumed":
+            self._again(event.hops)
+        elif event.kind == "paused":
+            self._status.stop()
         elif event.kind == "finished":
             self._status.stop()
             self._answer(event.result)
@@ -65,16 +69,23 @@ class Narrator:
         text.truncate(max(8, self._console.width - 4), overflow="ellipsis")
         self._status.update(text)
 
+    def _again(self, hops: tuple[Hop, ...]) -> None:
+        """What was seen in a process before this one, and, on a terminal, that we are waiting again."""
+        for hop in hops[self._hops :]:
+            self._hop(hop)
+        if self._console.is_terminal:
+            self._status.start()
+
     def _hop(self, hop: Hop) -> None:
         self._hops += 1
-        whom = "from memory" if hop.repeated else hop.specialist or "refused"
+        whom = "from memory" if hop.repeated else hop.specialist or hop.approval or "refused"
         grid = Table.grid(padding=(0, 1), expand=True)
         grid.add_column(justify="right", min_width=2)
         grid.add_column(ratio=1)
         grid.add_column(justify="right")
         grid.add_row(
             Text(str(self._hops), style="dim"),
-            Text(printable(asked(hop.action, self._names)), style="bold cyan"),
+            Text(printable(asked(hop.instead or hop.action, self._names)), style="bold cyan"),
             Text(f"{whom}  {hop.seconds:.2f} s", style="dim"),
         )
         self._console.print(grid)

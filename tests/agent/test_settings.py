@@ -31,6 +31,7 @@ def test_every_setting_has_a_variable() -> None:
         "FOVEAL_ALLOW_PRIVATE_URLS": "true",
         "FOVEAL_BASE_URL": "http://localhost:8000/v1",
         "FOVEAL_API_KEY": "secret",
+        "FOVEAL_CHECKPOINT": "sqlite:runs.db",
         "FOVEAL_TOKEN": "hidden",
     }
     assert set(values) == {PREFIX + name.upper() for name in Settings.model_fields}
@@ -44,6 +45,7 @@ def test_every_setting_has_a_variable() -> None:
         allow_private_urls=True,
         base_url="http://localhost:8000/v1",
         api_key=SecretStr("secret"),
+        checkpoint=SecretStr("sqlite:runs.db"),
         token=SecretStr("hidden"),
     )
 
@@ -84,6 +86,7 @@ BOTH = {
     "allow_private_urls": (True, False),
     "base_url": ("http://a/v1", "http://b/v1"),
     "api_key": ("a", "b"),
+    "checkpoint": ("sqlite:a", "sqlite:b"),
     "token": ("a", "b"),
 }
 """Each setting with two values that it can have."""
