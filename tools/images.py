@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from os import PathLike, fspath
 from pathlib import Path
 from typing import IO, Any
 
@@ -42,7 +43,7 @@ class Taken:
     source: object
 
 
-Source = str | Path | bytes | IO[bytes] | Image.Image | NDArray[Any] | Taken
+Source = str | PathLike[str] | bytes | IO[bytes] | Image.Image | NDArray[Any] | Taken
 Images = Source | Sequence[Source]
 """The image of a question, or several in a list or a tuple."""
 Pixels = NDArray[np.uint8]
@@ -93,16 +94,22 @@ def _bytes_of(source: Any, allowed_networks: Sequence[str]) -> tuple[bytes, str]
     if source == "-":
         return _read_stream(sys.stdin.buffer, "stdin"), "stdin"
     if hasattr(source, "read"):
-        return _read_stream(source, "the stream"), "the stream"
+        return _rewound(_read_stream(source, "the stream")), "the stream"
     if data_url.named(source):
         return data_url.decoded(source, MAX_BYTES), "the data URL"
     if isinstance(source, str) and _URL.match(source):
         return fetch(source, MAX_BYTES, allowed_networks), source
-    if isinstance(source, str | Path):
-        return read_file(Path(source)), str(source)
-    raise InputError(
-        f"{type(source).__name__} is no image; give a path, URL, bytes, PIL image or array"
-    )
+    if isinstance(source, str | PathLike):
+        return read_file(Path(fspath(source))), str(source)
+    kind = type(source).__name__
+    arrays = "; make it an array with numpy.asarray" if hasattr(source, "__array__") else ""
+    raise InputError(f"{kind} is no image; give a path, URL, bytes, PIL image or array{arrays}")
+
+
+def _rewound(data: bytes) -> bytes:
+    if not data:
+        raise InputError("the stream gives nothing; if it was read before, rewind it with seek(0)")
+    return data
 
 
 def _read_stream(stream: IO[bytes], name: str) -> bytes:
@@ -188,6 +195,8 @@ def _check_size(width: int, height: int, name: str, max_pixels: int) -> None:
 def _rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith(("I", "F")):
         return Image.fromarray(_eight_bits(np.asarray(image), image.mode)).convert("RGB")
+    if image.mode == "La":
+        image = image.convert("LA")  # Pillow's only way out of it
     if image.has_transparency_data:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, (255, 255, 255, 255))
@@ -206,28 +215,48 @@ def _eight_bits(values: NDArray[Any], mode: str) -> Pixels:
 
 
 def _from_array(array: NDArray[Any], max_pixels: int) -> Pixels:
+    """Grey, grey with alpha, RGB or RGBA; alpha is laid on white."""
     if array.ndim == 2:
         array = array[:, :, None]
-    if array.ndim != 3 or array.shape[2] not in (1, 3, 4):
-        raise InputError(f"expected an array of (height, width, 3), got {array.shape}")
+    if array.ndim != 3 or array.shape[2] not in (1, 2, 3, 4):
+        raise InputError(
+            f"expected an array of (height, width, 3), got {array.shape}{_shaped(array)}"
+        )
     _check_size(array.shape[1], array.shape[0], "the array", max_pixels)
     levels = _array_levels(array)
-    if levels.shape[2] == 4:
+    if levels.shape[2] in (2, 4):
         return np.array(_rgb(Image.fromarray(levels)), dtype=np.uint8)
     return np.array(np.broadcast_to(levels, (*levels.shape[:2], 3)), dtype=np.uint8)
 
 
+def _shaped(array: NDArray[Any]) -> str:
+    """How to bring an array into shape, where that can be told."""
+    if array.ndim == 4:
+        return "; give several images as a list of arrays"
+    if array.ndim == 3 and array.shape[0] in (1, 3, 4):
+        return "; put its channels last with array.transpose(1, 2, 0)"
+    return ""
+
+
 def _array_levels(array: NDArray[Any]) -> Pixels:
-    if array.dtype == np.uint8:
-        return np.ascontiguousarray(array)
-    if array.dtype == np.bool_:
+    kind, size = array.dtype.kind, array.dtype.itemsize
+    if kind == "b":
         return array.astype(np.uint8) * np.uint8(255)
-    if array.dtype == np.uint16:
+    if (kind, size) == ("u", 1):
+        return np.ascontiguousarray(array)
+    if (kind, size) == ("u", 2):
         return _eight_bits(array, "I;16")
-    if (
-        array.dtype.kind == "f"
-        and np.isfinite(array).all()
-        and 0 <= array.min() <= array.max() <= 1
-    ):
+    if kind == "f" and np.isfinite(array).all() and 0 <= array.min() <= array.max() <= 1:
         return _eight_bits(array, "F")
-    raise InputError(f"expected uint8 or uint16 values, or floats from 0 to 1, got {array.dtype}")
+    raise InputError(
+        f"expected uint8 or uint16 values, or floats from 0 to 1, got {array.dtype}{_ranged(array)}"
+    )
+
+
+def _ranged(array: NDArray[Any]) -> str:
+    """What the values are, and how to make levels of them, where they are levels already but for their type."""
+    if array.dtype.kind not in "iuf" or not np.isfinite(array).all():
+        return ""
+    low, high = array.min(), array.max()
+    cure = "; use array.astype('uint8')" if low >= 0 and high <= 255 else ""
+    return f" from {low:g} to {high:g}{cure}"
