@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -70,3 +71,41 @@ def test_stdin_holds_one(recited: Any, capsys: pytest.CaptureFixture[str]) -> No
     recited("2")
     assert main(["run", "--image", "-", "--image", "-", "--question", "?"]) == 2
     assert "stdin holds one image" in capsys.readouterr().err
+
+
+def test_a_batch_asks_about_several_images_and_keeps_which_is_which(
+    picture: Path, second: Path, recited: Any, tmp_path: Path
+) -> None:
+    recited(FIND_2, "the second")
+    row = {"id": "pair", "image": [picture.name, second.name], "question": "Which one?"}
+    (tmp_path / "questions.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    arguments = ["batch", str(tmp_path / "questions.jsonl"), "--out", str(tmp_path / "out")]
+    assert main([*arguments, "--base-url", ADDRESS, "--model", "any"]) == 0
+    (record,) = map(json.loads, (tmp_path / "out" / "results.jsonl").read_text().splitlines())
+    assert (record["answer"], record["image"]) == ("the second", ["picture.png", "second.png"])
+    assert len(record["images"]) == 2
+    assert record["content"] == record["images"][0]
+    assert [hop["image"] for hop in record["hops"]] == [2]
+    (stored,) = pq.read_table(tmp_path / "out" / "results.parquet").to_pylist()
+    assert json.loads(stored["image"]) == record["image"]
+    assert stored["images"] == record["images"]
+    assert [piece["image"] for piece in stored["evidence"]] == [2, 2]
+
+
+def test_a_batch_with_a_model_that_takes_one_image_fails_only_where_there_are_two(
+    picture: Path, second: Path, recited: Any, tmp_path: Path
+) -> None:
+    recited("2")
+    rows = [
+        {"image": [picture.name, second.name]},
+        {"image": [picture.name]},
+        {"image": second.name},
+    ]
+    text = "".join(json.dumps(row | {"question": "?"}) + "\n" for row in rows)
+    (tmp_path / "questions.jsonl").write_text(text, encoding="utf-8")
+    out = tmp_path / "out"
+    assert main(["batch", str(tmp_path / "questions.jsonl"), "--out", str(out)]) == 1
+    (failure,) = map(json.loads, (out / "failures.jsonl").read_text().splitlines())
+    assert failure["image"] == ["picture.png", "second.png"]
+    assert "takes one image a question" in failure["reason"]
+    assert len((out / "results.jsonl").read_text().splitlines()) == 2

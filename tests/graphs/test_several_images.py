@@ -1,11 +1,16 @@
 """A question about several images, through the whole loop, and a trace from before there were any."""
 
+from base64 import b64encode
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from foveal.agent.actions import Detect, Look, Object, Read
 from foveal.agent.dialogue import Foveal
@@ -155,8 +160,6 @@ def agent(painter: Any) -> Any:
 
 
 def test_ask_takes_a_list_of_whatever_is_an_image(agent: Agent, pair: Any, tmp_path: Path) -> None:
-    from PIL import Image
-
     path = tmp_path / "second.png"
     Image.fromarray(pair[1]).save(path)
     for second in (path, str(path), path.read_bytes(), Image.open(path), pair[1]):
@@ -208,3 +211,30 @@ async def test_a_run_refuses_what_its_model_cannot_see(parts: Any, pair: Any) ->
     with pytest.raises(InputError, match="takes one image a question"):
         await run("?", pair, needed)
     assert Read() not in needed.dispatcher.calls
+
+
+class Shop(SimpleHTTPRequestHandler):
+    """Files of a folder."""
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing on stderr."""
+
+
+def test_an_image_may_be_behind_a_url_or_in_one(
+    painter: Any, pair: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.fromarray(pair[1]).save(tmp_path / "second.png")
+    inside = b64encode((tmp_path / "second.png").read_bytes()).decode()
+    monkeypatch.setenv("FOVEAL_ALLOW_PRIVATE_URLS", "true")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Shop, directory=str(tmp_path)))
+    Thread(target=server.serve_forever, daemon=True).start()
+    model = ScriptedModel([RED_2, "the first"])
+    try:
+        with Agent(model=model, dispatcher=painter, store=painter.store) as agent:
+            address = f"http://127.0.0.1:{server.server_port}/second.png"
+            result = agent.ask([pair[0], address, f"data:image/png;base64,{inside}"], "?")
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert result.images == (content_hash(pair[0]), content_hash(pair[1]), content_hash(pair[1]))
+    assert result.hops[0].image == 2
