@@ -83,7 +83,7 @@ class Conversation:
         async with self._turn:
             if self._talk is not None:
                 self._talk.close()
-            self._pictures = ()
+            self._talk, self._pictures = None, ()
             await self._kept.aclose()
 
     def __enter__(self) -> "Conversation":
