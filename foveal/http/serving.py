@@ -93,14 +93,22 @@ async def _served(
     listener: socket.socket,
     token: str | None,
 ) -> int:
-    async with _backend(order, profile, menu) as backend:
+    async with _backend(order, profile, menu, _address(listener)) as backend:
         door = Door(backend, menu, limits, token, tell)
         return await serve(door, listener, order.drain, backend.load)
 
 
 @asynccontextmanager
-async def _backend(order: Order, profile: Profile, menu: Menu) -> AsyncGenerator[Backend, None]:
+async def _backend(
+    order: Order, profile: Profile, menu: Menu, address: str
+) -> AsyncGenerator[Backend, None]:
     """Whoever answers; it is ended with the block."""
+    if order.ray:
+        from foveal.http.cluster import replicas
+
+        async with replicas(order, profile, menu, address, tell) as many:
+            yield many
+        return
     agent = Agent(
         profile, tools=menu.tools, budgets=menu.budgets, gate=menu.gate, trace_dir=order.trace
     )

@@ -76,7 +76,8 @@ class Stuck:
         self.came.append(question)
         try:
             await asyncio.Event().wait()
-            for event in ():  # there is none: this makes it a generator
+            nothing: list[Event] = []
+            for event in nothing:
                 yield event
         finally:
             self.ended += 1
