@@ -1,0 +1,180 @@
+"""A server as a process: where it listens, what it says, and how it ends."""
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from foveal.cli import main
+
+CHAT = "/v1/chat/completions"
+RED = "<|detect_start|>red cube<|detect_end|>"
+SERVE = ["serve", "--port", "0"]
+
+Start = Callable[..., "Server"]
+
+
+class Server:
+    """`agent serve` in a process, with a model that recites."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+        self.process = process
+        self.lines: list[str] = []
+        self._ready = threading.Event()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+        assert self._ready.wait(120), self.lines
+        self.url = next(re.search(r"http://\S+(?=/v1)", line) for line in self.lines)[0]  # type: ignore[index]
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.lines.append(line.decode())
+            if "agent: ready" in self.lines[-1]:
+                self._ready.set()
+
+    def ended(self) -> int:
+        """Its exit code."""
+        code = self.process.wait(120)
+        self._reader.join()
+        return code
+
+    def kill(self) -> None:
+        """Whatever it does, end it."""
+        self.process.kill()
+        self.ended()
+        for pipe in (self.process.stdout, self.process.stderr):
+            assert pipe is not None
+            pipe.close()
+
+
+@pytest.fixture
+def start(command: Callable[..., "subprocess.Popen[bytes]"]) -> Iterator[Start]:
+    """Starts servers, and ends them."""
+    made: list[Server] = []
+
+    def serve(turns: list[str], *options: str) -> Server:
+        made.append(Server(command(turns, *SERVE, *options)))
+        return made[-1]
+
+    yield serve
+    for server in made:
+        server.kill()
+
+
+def begun(lines: Iterator[str]) -> None:
+    """Read a stream until the specialist has been asked."""
+    for line in lines:
+        if '"kind": "called"' in line:
+            return
+    raise AssertionError("the specialist was not asked")
+
+
+def answer(lines: Iterator[str]) -> str:
+    """What the rest of a stream answers; it has to be whole."""
+    told = [line.removeprefix("data: ") for line in lines if line.startswith("data: ")]
+    assert told[-1] == "[DONE]"
+    deltas = [json.loads(line)["choices"][0]["delta"] for line in told[:-1]]
+    return "".join(delta.get("content") or "" for delta in deltas)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_what_runs_is_finished_before_the_end(number: int, start: Start, body: Any) -> None:
+    server = start(["!1", RED, "2"])
+    with httpx.stream("POST", server.url + CHAT, json=body(stream=True), timeout=120) as reply:
+        lines = reply.iter_lines()
+        begun(lines)
+        server.process.send_signal(number)
+        while not any("stopping; 1 to finish" in line for line in server.lines):
+            assert server.process.poll() is None
+        assert answer(lines) == "2"
+    assert server.ended() == 0
+    assert '"POST /v1/chat/completions" 200' in server.lines[-1]
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(server.url + "/healthz")
+
+
+def test_the_drain_has_an_end(start: Start, body: Any) -> None:
+    server = start(["!600", RED, "2"], "--drain", "0")
+    with httpx.stream("POST", server.url + CHAT, json=body(stream=True), timeout=120) as reply:
+        lines = reply.iter_lines()
+        begun(lines)
+        server.process.terminate()
+        with pytest.raises(httpx.RemoteProtocolError):
+            list(lines)
+    assert server.ended() == 0
+
+
+def test_a_second_signal_ends_it_at_once(start: Start, body: Any) -> None:
+    server = start(["!600", RED, "2"], "--drain", "600")
+    with httpx.stream("POST", server.url + CHAT, json=body(stream=True), timeout=120) as reply:
+        lines = reply.iter_lines()  # held: closing it closes the connection
+        begun(lines)
+        server.process.send_signal(signal.SIGINT)
+        while not any("stopping; 1 to finish" in line for line in server.lines):
+            assert server.process.poll() is None
+        server.process.send_signal(signal.SIGINT)
+        assert server.ended() == 130
+
+
+def test_a_client_that_hangs_up_ends_its_run(start: Start, body: Any) -> None:
+    server = start(["!600", RED, "2"], "--in-flight", "1", "--queue", "0")
+    with httpx.stream("POST", server.url + CHAT, json=body(stream=True), timeout=120) as reply:
+        lines = reply.iter_lines()  # held: closing it closes the connection
+        begun(lines)
+        assert httpx.post(server.url + CHAT, json=body()).status_code == 429
+    while "foveal_in_flight 0.0" not in httpx.get(server.url + "/metrics").text:
+        assert server.process.poll() is None
+    server.process.terminate()
+    assert server.ended() == 0
+
+
+def test_what_cannot_be_ordered_is_one_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        for words, told in {
+            ("--host", "0.0.0.0"): "set FOVEAL_TOKEN",
+            ("--port", port): f"cannot listen on 127.0.0.1:{port}: Address already in use",
+            ("--host", "1.2.3.4", "--no-auth"): "cannot listen on 1.2.3.4:8000",
+            ("--replicas", "2"): "give --ray as well",
+            ("--pool", "detector.replicas=2"): "give --ray as well",
+            ("--ray", "--replicas", "4-2"): "--replicas '4-2'",
+            ("--profile", "nobody"): "no profile 'nobody'",
+            ("--tools", "fly"): "no tool 'fly'",
+        }.items():
+            assert main(["serve", *words]) == 2
+            out, err = capsys.readouterr()
+            assert out == ""
+            assert err.count("\n") == 1
+            assert told in err
+
+
+def test_damaged_weights_end_it_with_one_line_more(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "SHA256SUMS").write_text(f"{'0' * 64}  config.json\n")
+    monkeypatch.setenv("FOVEAL_WEIGHTS", str(tmp_path))
+    assert main(["serve", "--port", "0"]) == 2
+    *_, last = capsys.readouterr().err.splitlines()
+    assert "damaged" in last
+
+
+def test_a_missing_library_is_named() -> None:
+    code = (
+        "import sys\nsys.modules['uvicorn'] = None\n"
+        "from foveal.cli import main\nsys.exit(main(['serve']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    assert done.stderr == "agent: uvicorn is not installed; pip install 'foveal[serve]'\n"
