@@ -12,6 +12,7 @@ from foveal.agent.actions import Encoder
 from foveal.agent.checkpoint.building import build
 from foveal.agent.dialect import Dialect
 from foveal.agent.dialogue import END, Foveal, plain
+from foveal.agent.errors import InputError
 from foveal.agent.grammar import CONTROL_TOKENS
 from foveal.agent.mask import Vocabulary
 from foveal.agent.model import Sight
@@ -20,7 +21,7 @@ from foveal.agent.native.control import Control
 from foveal.agent.native.engine import Engine
 from foveal.agent.native.session import NativeSession
 from foveal.agent.schema_mask import SchemaMask, SchemaMasks
-from foveal.agent.transcript import Acted, Asked, Noted, Observed
+from foveal.agent.transcript import Acted, Asked, Noted, Observed, opening_of
 from foveal.agent.vision import VisionEncoder
 
 REMEMBERED = 16
@@ -84,7 +85,12 @@ class NativeModel:
     async def open(
         self, transcript: Sequence[Asked | Acted | Observed | Noted], sight: Sight
     ) -> "NativeSession":
-        """A session whose cache holds the whole transcript, computed in one pass."""
+        """A session whose cache holds the whole transcript, computed in one pass.
+
+        Raises InputError for a question with more images than the dialect has words for.
+        """
+        if len(opening_of(transcript).images) > self.images:
+            raise InputError(f"{self.name} takes at most {self.images} image a question")
         session = NativeSession(self, list(transcript), sight)
         await session.catch_up()
         return session
