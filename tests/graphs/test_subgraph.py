@@ -23,6 +23,7 @@ from foveal.agent.observations import View, VisualTokens
 from foveal.agent.scripted import ScriptedModel
 from foveal.graphs.agent import Agent
 from foveal.graphs.checkpoints import HELD
+from foveal.graphs.trace import Finished, read
 
 RED, LOOK = "<|detect_start|>red<|detect_end|>", "<|look_start|><|obj_2|><|look_end|>"
 LOOK_AROUND = "<|region_token_start|><|x_0|><|y_0|><|x_3|><|y_3|><|region_token_end|>"
@@ -435,6 +436,27 @@ def test_what_cannot_be_seen_again_is_told(
     parent = _parent(agent_saying(*script, store=seeing.store), checkpointer=saver)
     with pytest.raises(InputError, match="what look saw cannot be had again"):
         parent.invoke(None, _config())
+
+
+def test_a_trace_is_gone_on_with(
+    agent_saying: Any, painter: Any, question: dict[str, Any], tmp_path: Path
+) -> None:
+    agent = agent_saying(*SCRIPT, trace_dir=tmp_path / "traces")
+    parent = _parent(agent, checkpointer=InMemorySaver())
+    painter.before = _break
+    with pytest.raises(ConnectionError):
+        parent.invoke(question, _config())
+    painter.before = None
+    done = parent.invoke(None, _config())
+    (file,) = (tmp_path / "traces").iterdir()
+    events = read(file)
+    assert [event.kind for event in events] == [
+        "started", "thought", "called", "returned", "thought", "called", "broke",
+        "started", "resumed", "called", "returned", "thought", "finished",
+    ]  # fmt: skip
+    assert isinstance(events[-1], Finished)
+    assert events[-1].result.trace == str(file)
+    assert [hop["seconds"] for hop in done["hops"]] == [h.seconds for h in events[-1].result.hops]
 
 
 def test_images_are_let_go_of(agent_saying: Any, painter: Any, question: dict[str, Any]) -> None:
