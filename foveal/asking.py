@@ -1,9 +1,13 @@
 """`agent run`: one question about one image, told as the reader wants it."""
 
 import asyncio
+import logging
+import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
 
 from foveal.agent.choosing import choose
 from foveal.agent.errors import InputError
@@ -19,6 +23,11 @@ from foveal.graphs.trace import Event
 from foveal.reporting import Show, told
 from foveal.terminal import own_stdout
 from foveal.tools.images import Images, Taken, several
+from foveal.words import asked, came_back
+
+STDIN = "-"
+"""Instead of a question: questions from stdin, a line each."""
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -72,12 +81,31 @@ def run(order: Order) -> int:
     started = time.monotonic()
     schema = None if order.schema is None else schema_file(order.schema)
     with own_stdout() as out, _agent(order) as agent:
-        query = _Query(checked_question(order.question), schema, order.verify)
+        questions = _questions(order)
         shown = several(order.image)
         taken = [Taken(*pair) for pair in zip(agent.pictures(order.image), shown, strict=True)]
         agent.fetch()  # here: what it says is not to mix with the hops
         show = Show(order.json, order.hops, schema, started, order.checkpoint, taken)
-        return told(agent, lambda hear: _asked(agent, taken, query, hear), show, out)
+        show = replace(show, several=order.question == STDIN)
+        worst = 0
+        for question in questions:
+            ask = partial(_asked, agent, taken, _Query(question, schema, order.verify))
+            worst = max(worst, told(agent, ask, show, out))
+            show = replace(show, began=time.monotonic())
+    return worst
+
+
+def _questions(order: Order) -> Iterator[str]:
+    """The question, or those on stdin, a line each, as they come. Raises InputError where there is none."""
+    if order.question != STDIN:
+        return iter([checked_question(order.question)])
+    if STDIN in several(order.image):
+        raise InputError("stdin can hold the image or the questions, not both: name a file for one")
+    lines = (checked_question(line) for line in sys.stdin if line.strip())
+    first = next(lines, None)
+    if first is None:
+        raise InputError("there is no question on stdin; write one a line")
+    return chain([first], lines)
 
 
 def _agent(order: Order) -> Agent:
@@ -115,9 +143,22 @@ def _asked(agent: Agent, image: Images, query: _Query, hear: Callable[[Event], N
     async def listen() -> Result:
         events = agent.stream(image, query.question, schema=query.schema, verify=query.verify)
         async for event in events:
+            _note(event)
             hear(event)
             if event.kind == "finished":
                 result = event.result
         return result
 
     return asyncio.run(listen())
+
+
+def _note(event: Event) -> None:
+    """For whoever wants to be told more than the answer."""
+    if event.kind == "called":
+        _log.info("%s, by the %s", asked(event.action, {}), event.specialist)
+    elif event.kind == "returned":
+        _log.info("%s (%.2f s)", "; ".join(came_back(event.hop.observation)), event.hop.seconds)
+    elif event.kind == "finished":
+        _log.info("%s after %.2f s", event.result.ended_by, event.result.seconds)
+    else:
+        _log.debug("%s", event.kind)

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
+from foveal import terminal
+from foveal.agent.loudness import quiet
 from foveal.approving import WAITS, asked_person, how_to_go_on, somebody_there
 from foveal.graphs.agent import Agent
 from foveal.graphs.approval import ApprovalNeeded
@@ -37,6 +39,8 @@ class Show:
     """Where the run is kept, as typed."""
     images: Images | None = None
     """The run's images, where they may not be there to be had again."""
+    several: bool = False
+    """Whether it is one of several questions: each gets a line then, an answer or not."""
 
 
 def told(agent: Agent, ask: Ask, show: Show, out: TextIO) -> int:
@@ -55,15 +59,25 @@ def told(agent: Agent, ask: Ask, show: Show, out: TextIO) -> int:
 def _answered(agent: Agent, ask: Ask, show: Show, out: TextIO) -> Result:
     if show.json:
         log = _Log(show.began)
-        result = _settled(agent, ask, show, log.hear)
+        result = _settled(agent, _waited(ask), show, log.hear)
         out.write(json.dumps(log.report(result), ensure_ascii=False) + "\n")
-    elif show.hops or out.isatty():
+    elif show.hops or (out.isatty() and not quiet()):
         with Narrator(out) as narrator:
             result = _settled(agent, ask, show, narrator.tell)
     else:
-        result = _settled(agent, ask, show, lambda event: None)
+        result = _settled(agent, _waited(ask), show, lambda event: None)
         _plain(result, show, out)
     return result
+
+
+def _waited(ask: Ask) -> Ask:
+    """The same, with a word on the terminal meanwhile where stdout leads elsewhere."""
+
+    def asked(hear: Watcher) -> Result:
+        with terminal.waiting("thinking"):
+            return ask(hear)
+
+    return asked
 
 
 def _settled(agent: Agent, ask: Ask, show: Show, hear: Watcher) -> Result:
@@ -97,9 +111,11 @@ def _plain(result: Result, show: Show, out: TextIO) -> None:
         out.write(json.dumps(result.value, ensure_ascii=False) + "\n")
     elif result.answer and show.schema is None:
         out.write(printable(result.answer) + "\n")
-    elif result.answer:
+    elif show.several:
+        out.write("\n" if show.schema is None else "null\n")
+    if result.answer and result.value is None and show.schema is not None:
         notes.append(f"the answer was: {result.answer}")
-    for note in notes:
+    for note in () if quiet() else notes:
         sys.stderr.write(f"agent: note: {one_line(note)}\n")
 
 

@@ -23,6 +23,7 @@ EXAMPLES = examples(
     'agent run --image x.jpg --question "What is written on the bus?"',
     "agent run --image - --question 'How many dogs?' <x.jpg",
     "agent run --image x.jpg --question 'How many dogs?' --json | jq .answer",
+    "agent run --image x.jpg --question - --json <questions.txt >answers.jsonl",
 )
 
 
@@ -31,7 +32,9 @@ def run(
         list[str],
         typer.Option(metavar="PATH|URL|-", help="The image; - is stdin. Repeat it for several."),
     ],
-    question: Annotated[str, typer.Option(metavar="TEXT", help="What to find out.")],
+    question: Annotated[
+        str, typer.Option(metavar="TEXT|-", help="What to find out; - reads one a line from stdin.")
+    ],
     profile: Profile = None,
     model: Model = None,
     base_url: BaseUrl = None,

@@ -3,7 +3,6 @@
 import json
 from typing import TextIO
 
-from rich.console import Console
 from rich.padding import Padding
 from rich.status import Status
 from rich.table import Table
@@ -12,7 +11,7 @@ from rich.text import Text
 from foveal.agent.observations import Detected, Failed
 from foveal.graphs.result import Hop, Result
 from foveal.graphs.trace import Event
-from foveal.terminal import printable
+from foveal.terminal import console, lively, printable
 from foveal.words import asked, came_back, relied
 
 WIDTH = 100
@@ -25,7 +24,7 @@ class Narrator:
     """Tells a run's events. On a terminal it also says what is being waited for."""
 
     def __init__(self, out: TextIO) -> None:
-        self._console = Console(file=out, highlight=False, emoji=False, markup=False)
+        self._console, self._lively = console(out), lively(out)
         if self._console.width > WIDTH:
             self._console.width = WIDTH
         self._names: dict[int, str] = {}
@@ -34,7 +33,7 @@ class Narrator:
         self._status = Status("loading", console=self._console, spinner="line")
 
     def __enter__(self) -> "Narrator":
-        if self._console.is_terminal:
+        if self._lively:
             self._status.start()
         return self
 
@@ -73,7 +72,7 @@ class Narrator:
         """What was seen in a process before this one, and, on a terminal, that we are waiting again."""
         for hop in hops[self._hops :]:
             self._hop(hop)
-        if self._console.is_terminal:
+        if self._lively:
             self._status.start()
 
     def _hop(self, hop: Hop) -> None:

@@ -1,5 +1,7 @@
 """Which model a profile means: one function per backend, each loading only what it needs."""
 
+import logging
+import time
 from pathlib import Path
 from typing import assert_never
 
@@ -11,12 +13,21 @@ from foveal.agent.profiles import Profile
 from foveal.agent.vpt import Paper
 from foveal.tools.extras import needs
 
+_log = logging.getLogger(__name__)
+
 
 def model_of(profile: Profile, control: Control | None = None) -> PerceptionModel:
     """The profile's model, ready to open sessions. Raises SetupError when it cannot be had.
 
     `control` replaces the control state of re-encodings, for ablations; only native models have one.
     """
+    began = time.monotonic()
+    model = _model_of(profile, control)
+    _log.info("model of %r loaded in %.2f s", profile.name, time.monotonic() - began)
+    return model
+
+
+def _model_of(profile: Profile, control: Control | None) -> PerceptionModel:
     match profile.backend:
         case "native":
             return _native(profile, control)

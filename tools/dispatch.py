@@ -5,6 +5,8 @@ specialist, loaded when first used. Foreign exceptions become ours here and nowh
 """
 
 import asyncio
+import logging
+import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,6 +18,8 @@ from foveal.tools.base import Features, Mark, Picture, Reply, Request, Specialis
 from foveal.tools.catalogue import ENCODER, Crew, Factory, specialist_for
 from foveal.tools.encoder import seen
 from foveal.tools.store import ImageStore
+
+_log = logging.getLogger(__name__)
 
 Run = Callable[[str, Request], Awaitable[Reply]]
 """A carrier: brings one request to the named specialist. Raises FovealError only."""
@@ -79,8 +83,11 @@ def _tokened(view: View, features: Features, store: ImageStore) -> View:
 
 def load(name: str, factory: Factory) -> Specialist:
     """Make a specialist. Whatever goes wrong is the user's to mend: SetupError."""
+    began = time.monotonic()
     try:
-        return factory()
+        made = factory()
+        _log.info("%s loaded in %.2f s", name, time.monotonic() - began)
+        return made
     except FovealError:
         raise
     except Exception as error:
