@@ -22,7 +22,7 @@ from foveal.page.story import Step
 COLOURS: dict[PerceptionKind, str] = {
     "look": "#1a7f37",
     "reencode": "#1a7f37",
-    "detect": "#1f6feb",
+    "detect": "#1b66d9",
     "segment": "#a626a4",
     "depth": "#0b7a75",
     "read": "#bc4c00",

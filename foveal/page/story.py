@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from foveal.agent.actions import Object, Perception, targets_of
+from foveal.agent.actions import Answer, Object, Perception, targets_of
 from foveal.agent.observations import Detected, Found, Observation
+from foveal.agent.transcript import Acted, Asked
 from foveal.graphs.approval import Decision
 from foveal.graphs.result import Hop, Result
 from foveal.graphs.sketch import Sketch
@@ -87,6 +88,8 @@ class Story:
     """All of it."""
 
     started: Started
+    preface: tuple[Word, ...] = ()
+    """What was before it: a conversation, or another run that it branched off."""
     moments: list[Moment] = field(default_factory=list)
     result: Result | None = None
     broke: str | None = None
@@ -142,7 +145,7 @@ def told(events: Iterable[Event]) -> Story:
     story: Story | None = None
     for event in events:
         if isinstance(event, Started):
-            story = story or Story(event)
+            story = story or Story(event, tuple(_preface(event)))
         elif story is not None:
             hear(story, event)
     if story is None:
@@ -176,6 +179,17 @@ def hear(story: Story, event: Event) -> None:
             _recall(story, event.result.hops)
         case _:
             _aside(story, event)
+
+
+def _preface(started: Started) -> Iterator[Word]:
+    for item in started.past:
+        if isinstance(item, Asked):
+            yield Word(f"Asked before: {item.question}", "run")
+        elif isinstance(item, Acted):
+            answers = [action.text for action in item.actions if isinstance(action, Answer)]
+            yield from (Word(f"Answered: {text}", "run") for text in answers)
+    if started.fork is not None:
+        yield Word(f"Branched off run {started.fork.run} after hop {started.fork.hop}.", "run")
 
 
 def _aside(story: Story, event: Event) -> None:
