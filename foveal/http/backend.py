@@ -10,8 +10,8 @@ from foveal.graphs.agent import Agent, loaded
 from foveal.graphs.result import Result
 from foveal.graphs.run import Parts, Watcher, run
 from foveal.graphs.schema import schema_of
-from foveal.graphs.sessions import Sessions
 from foveal.graphs.trace import Event
+from foveal.http.dialogue import resumed
 from foveal.http.question import Question
 
 
@@ -78,7 +78,9 @@ async def _run(agent: Agent, question: Question, parts: Parts, watch: Watcher) -
     pixels = [await asyncio.to_thread(loaded, image, agent.settings) for image in question.images]
     own = replace(parts, tools=question.tools, budgets=question.budgets, gate=question.gate)
     schema = None if question.schema is None else schema_of(question.schema)
-    text = question.text
-    if question.before and Sessions(parts.model, parts.store).instructed:
-        text = f"{question.before}\n\nNow: {text}"
-    return await run(text, pixels, own, watch, schema=schema, verify=question.verify)
+    text, talk = await resumed(question, pixels, own)
+    try:
+        return await run(text, pixels, own, watch, schema=schema, verify=question.verify, talk=talk)
+    finally:
+        if talk is not None:
+            talk.close()

@@ -69,7 +69,7 @@ class Chat:
         self, question: Question, scope: Scope, stream: EventStream
     ) -> dict[str, Any] | None:
         """The reply, or None when it was streamed."""
-        reply = Reply(self._menu.model, before=question.before)
+        reply = Reply(self._menu.model, question)
         try:
             async with asyncio.timeout(self._limits.seconds + GRACE), self._admission.one():
                 result = await self._answered(question, reply, stream)

@@ -48,8 +48,10 @@ class Question:
     images: tuple[str, ...]
     """URLs: data:, or http(s)."""
     text: str
-    before: str
-    """What was said before and is to be followed, in words; empty for nothing."""
+    wishes: str
+    """What whoever runs the client wants of every answer."""
+    earlier: tuple[tuple[str, str], ...]
+    """The questions and answers before, the last one last."""
     schema: Mapping[str, Any] | None
     tools: tuple[PerceptionKind, ...]
     budgets: Budgets
@@ -68,10 +70,12 @@ def asked(body: bytes, menu: Menu) -> Question:
         raise of_validation(error) from None
     _check_model(request.model, menu)
     last = _last(request.messages)
+    earlier, more = _dialogue(request.messages[:-1])
     return Question(
         images=_images(request.messages),
-        text=said(last.content),
-        before=_before(request.messages[:-1]),
+        text="\n".join([*more, said(last.content)]),
+        wishes=_wishes(request.messages),
+        earlier=earlier,
         schema=_schema(request),
         tools=_tools(request, menu),
         budgets=_budgets(request, menu.budgets),
@@ -121,15 +125,23 @@ def _url(url: str) -> str:
     return url
 
 
-def _before(messages: Sequence[Message]) -> str:
-    wishes = [said(one.content) for one in messages if isinstance(one, Instruction)]
-    turns = [
-        f"{'Assistant' if isinstance(one, Answered) else 'User'}: {said(one.content)}"
-        for one in messages
-        if not isinstance(one, Instruction) and said(one.content)
-    ]
-    talk = ["\n".join(["The conversation so far:", *turns])] if turns else []
-    return "\n\n".join([*filter(None, wishes), *talk])
+def _wishes(messages: Sequence[Message]) -> str:
+    found = [said(one.content) for one in messages if isinstance(one, Instruction)]
+    return "\n\n".join(filter(None, found))
+
+
+def _dialogue(messages: Sequence[Message]) -> tuple[tuple[tuple[str, str], ...], list[str]]:
+    """Questions with their answers, and what was asked since and got none."""
+    turns: list[tuple[str, str]] = []
+    open_: list[str] = []
+    for message in messages:
+        text = "" if isinstance(message, Instruction) else said(message.content)
+        if not isinstance(message, Answered):
+            open_ += [text] * bool(text)
+        elif open_ and text:  # what an assistant says unasked answers nothing
+            turns.append(("\n".join(open_), text))
+            open_ = []
+    return tuple(turns), open_
 
 
 def _schema(request: ChatRequest) -> Mapping[str, Any] | None:

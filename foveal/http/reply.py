@@ -9,11 +9,12 @@ from typing import Any
 from foveal.graphs.budgets import Spent
 from foveal.graphs.result import Result
 from foveal.graphs.trace import Event, Started
+from foveal.http.question import Question
 
 Json = dict[str, Any]
 
-UNHEARD = "this model was trained on single questions: what was said before, and instructions, were left out"
-"""Noted where a dialogue or an instruction was sent to such a model."""
+ALONE = "this model knows single questions only: what was said before was left out"
+UNINSTRUCTED = "this model follows no instructions: the system message was left out"
 _INNER = {"trace"}
 """Of a result, what is only for this machine."""
 _WHOLE = frozenset(("said", "finished", "broke"))
@@ -25,9 +26,8 @@ class Reply:
     """What all parts of one reply have in common, and what has been said so far."""
 
     model: str
+    question: Question
     created: int = field(default_factory=lambda: int(time.time()))
-    before: str = ""
-    """What was said before the question."""
     started: Started | None = None
     said: dict[str, str] = field(default_factory=dict)
     """The message so far, by field."""
@@ -73,8 +73,8 @@ class Reply:
     def extension(self, result: Result) -> Json:
         """Evidence, hops, confidence, the run's id and all else that a result says."""
         told: Json = result.model_dump(mode="json", exclude=_INNER)
-        if self.before and self.started is not None and not self.started.instructed:
-            told["notes"] = [*told["notes"], UNHEARD]
+        if self.started is not None:
+            told["notes"] += _unheard(self.question, self.started)
         return told
 
     def _head(self, kind: str) -> Json:
@@ -85,6 +85,12 @@ class Reply:
             "model": self.model,
             "system_fingerprint": f"foveal-{version('foveal')}",
         }
+
+
+def _unheard(question: Question, started: Started) -> list[str]:
+    """What the model was not told of all that was sent."""
+    notes = [ALONE] if question.earlier and not started.past else []
+    return notes + ([UNINSTRUCTED] if question.wishes and not started.instructed else [])
 
 
 def usage(spent: Spent) -> Json:

@@ -173,23 +173,29 @@ async def test_several_pictures_are_one_question(
     assert len(started["asked"]["more"]) == 1
 
 
-async def test_a_follow_up_is_about_the_picture_before_it(
-    reciting: Any, door: Any, visit: Any, body: Any
-) -> None:
-    talk = [
+def dialogue(body: Any) -> list[dict[str, Any]]:
+    """A question that goes on with another, as clients send it."""
+    return [
         {"role": "system", "content": "Answer with a number."},
         *body()["messages"],
         {"role": "assistant", "content": "2", "reasoning_content": "counted", "foveal": {}},
         {"role": "user", "content": "And blue ones?"},
     ]
-    chunk = {"stream": True, "messages": talk}
-    async with visit(door(reciting("0"))) as client:
-        chunks = events((await client.post(CHAT, json=body(**chunk))).text)
+
+
+async def test_a_follow_up_goes_on_with_what_was_said(
+    reciting: Any, door: Any, visit: Any, body: Any
+) -> None:
+    async with visit(door(reciting("2", "0"))) as client:
+        reply = await client.post(CHAT, json=body(stream=True, messages=dialogue(body)))
+    chunks = events(reply.text)
     started = next(c["foveal"]["event"] for c in chunks if "event" in c.get("foveal", {}))
-    assert started["asked"]["question"] == (
-        "Answer with a number.\n\nThe conversation so far:\nUser: How many red cubes?\nAssistant: 2\n\n"
-        "Now: And blue ones?"
-    )
+    assert started["asked"]["question"] == "And blue ones?"
+    asked, acted = started["past"]
+    assert asked["question"] == "Answer with a number.\n\nHow many red cubes?"
+    assert asked["image"] == started["asked"]["image"]
+    assert acted["text"] == "2"
+    assert joined(chunks, "content") == "0"
     assert chunks[-1]["foveal"]["notes"] == []
 
 

@@ -138,6 +138,7 @@ def test_errors(address: str, client: openai.OpenAI, question: Any, picture_url:
 def test_a_dialogue(client: openai.OpenAI, question: Any) -> None:
     first = client.chat.completions.create(model="embedded", messages=question)
     talk = [
+        {"role": "system", "content": "Answer in French."},
         *question,
         first.choices[0].message,
         {"role": "user", "content": "How many green cubes are there?"},
@@ -148,4 +149,8 @@ def test_a_dialogue(client: openai.OpenAI, question: Any) -> None:
         "kind": "detect",
         "phrase": "green cube",
     }
-    assert "left out" in said.model_extra["foveal"]["notes"][-1]
+    notes = said.model_extra["foveal"]["notes"]
+    assert [note.partition(":")[0] for note in notes] == [
+        "this model knows single questions only",
+        "this model follows no instructions",
+    ]

@@ -91,7 +91,7 @@ async def replicas(folder: Path, phrase: str) -> AsyncIterator[Replicas]:
 def question(picture_url: str, **changes: Any) -> Question:
     menu = Menu("embedded")
     usual: dict[str, Any] = {
-        "images": (picture_url,), "text": "How many?", "before": "", "schema": None,
+        "images": (picture_url,), "text": "How many?", "wishes": "", "earlier": (), "schema": None,
         "tools": menu.tools, "budgets": menu.budgets, "gate": None, "verify": False,
     }  # fmt: skip
     return Question(**usual | changes)
