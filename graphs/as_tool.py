@@ -12,7 +12,7 @@ from langgraph.graph.state import CompiledStateGraph
 from PIL import Image
 from pydantic import BaseModel, Field
 
-from foveal.agent.errors import FovealError
+from foveal.agent.errors import FovealError, InputError
 from foveal.graphs.looking import Owner
 from foveal.graphs.marked import marked
 from foveal.graphs.result import Result
@@ -90,6 +90,10 @@ def _named(image: Any, owner: Owner) -> str:
 
 
 def _told(reply: dict[str, Any], owner: Owner) -> Told:
+    if "result" not in reply:
+        raise InputError(
+            "a person is to approve what is looked at; use it in a graph that has a checkpointer"
+        )
     result = Result[Any].model_validate(reply["result"])
     text = create_text_block("\n".join(_lines(result)))
     pictures = [

@@ -14,6 +14,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.types import Command
 from PIL import Image
 
 from foveal import Agent
@@ -155,6 +156,23 @@ async def test_what_goes_wrong_is_told_to_the_model(
     for message in (tool.invoke(_call(**args)), await tool.ainvoke(_call(**args))):
         assert message.status == "error"
         assert reason in message.content
+
+
+def test_a_person_can_be_asked_only_where_there_is_a_checkpointer(
+    agent_saying: Any, painter: Any, picture_file: str
+) -> None:
+    tool = agent_saying(RED, "2", approve="detect").as_tool(picture_file)
+    alone = tool.invoke(_call(question="How many?"))
+    assert (alone.status, painter.calls) == ("error", [])
+    assert "a graph that has a checkpointer" in alone.content
+    caller = Caller(calls=[[{"question": "How many?"}]])
+    assistant = create_agent(caller, [tool], checkpointer=InMemorySaver())
+    config: Any = {"configurable": {"thread_id": "t"}}
+    (waits,) = assistant.invoke(_ask(), config)["__interrupt__"]
+    assert waits.value["action"]["phrase"] == "red"
+    done = assistant.invoke(Command(resume={"kind": "accept"}), config)
+    assert done["messages"][-1].content == "2"
+    assert len(painter.calls) == 1
 
 
 def test_several_questions_of_one_turn(agent_saying: Any, picture_file: str) -> None:

@@ -281,7 +281,7 @@ async def test_sqlite_keeps_it_for_another_process(
 async def test_a_person_approves_through_the_parent(
     agent_saying: Any, painter: Any, question: dict[str, Any], synchronous: bool
 ) -> None:
-    agent = agent_saying(*SCRIPT, approve="look", checkpoint="sqlite::memory:")
+    agent = agent_saying(*SCRIPT, approve="look")
     parent = _parent(agent, checkpointer=InMemorySaver())
 
     async def run(given: Any) -> Any:
