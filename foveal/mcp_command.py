@@ -11,6 +11,7 @@ from foveal.options import (
     Model,
     Pools,
     Profile,
+    Specialists,
     Tools,
     Trigger,
     examples,
@@ -33,6 +34,7 @@ def mcp(
         typer.Option(metavar="[ADDRESS]", help="Run specialists on Ray: here, or auto, host:port."),
     ] = None,
     pools: Pools = None,
+    specialists: Specialists = None,
     tools: Tools = None,
     max_hops: Annotated[
         int | None, typer.Option(min=0, metavar="N", help="Times it may look again, at most.")
@@ -93,6 +95,7 @@ def mcp(
             trigger=trigger,
             ray=ray,
             pools=tuple(pools or ()),
+            specialists=tuple(specialists or ()),
             tools=tools,
             max_hops=max_hops,
             gate=gate,

@@ -35,6 +35,8 @@ class Order:
     ray: str | None = None
     """An address, or "local" to start Ray here."""
     pools: tuple[str, ...] = ()
+    specialists: tuple[str, ...] = ()
+    """Of other packages, as typed: detector=mine."""
     tools: str | None = None
     max_hops: int | None = None
     gate: float | None = None
@@ -83,7 +85,7 @@ def _specialists(order: Order) -> tuple[str | bool | None, dict[str, Pool]]:
 
 def _agent(order: Order, where: str | bool | None, pools: dict[str, Pool]) -> Agent:
     return Agent(
-        choose(order.profile, order.model, order.trigger, order.base_url),
+        choose(order.profile, order.model, order.trigger, order.base_url, order.specialists),
         ray=where,
         pools=pools,
         tools=order.tools,

@@ -110,6 +110,28 @@ def reciting(tmp_path: Path) -> Callable[..., StdioServerParameters]:
 
 
 @pytest.fixture
+def piped(
+    reciting: Callable[..., StdioServerParameters],
+) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
+    """Starts `agent mcp` with pipes that a test itself reads and writes."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(turns: Sequence[str], *options: str) -> "subprocess.Popen[str]":
+        how, pipe = reciting(turns, *options), subprocess.PIPE
+        command = [how.command, *how.args]
+        process = subprocess.Popen(
+            command, env=how.env, cwd=how.cwd, stdin=pipe, stdout=pipe, stderr=pipe, text=True
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
 def listening(
     reciting: Callable[..., StdioServerParameters],
 ) -> Iterator[Callable[..., tuple[str, "subprocess.Popen[str]"]]]:

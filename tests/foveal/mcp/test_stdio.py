@@ -57,24 +57,13 @@ async def test_the_embedded_profile(reciting: Any, checked: Any) -> None:
         assert wrong.is_error
 
 
-async def test_stdout_is_the_protocol_alone(reciting: Any, picture: Path) -> None:
+def test_stdout_is_the_protocol_alone(piped: Any, picture: Path) -> None:
     """What libraries print, here or in processes that they start, goes to stderr."""
-    how = reciting([RED, "2"])
     call = {
         "name": "ask_image",
         "arguments": {"image": str(picture), "question": "How many?"},
     }
-    process = subprocess.Popen(
-        [how.command, *how.args],
-        env=how.env,
-        cwd=how.cwd,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
+    process = piped([RED, "2"])
     hello = {
         "protocolVersion": "2025-06-18",
         "capabilities": {},
@@ -130,18 +119,8 @@ async def _broken(traces: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_a_signal_ends_it_although_it_reads(reciting: Any, number: signal.Signals) -> None:
-    how = reciting(["2"])
-    process = subprocess.Popen(
-        [how.command, *how.args],
-        env=how.env,
-        cwd=how.cwd,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
+def test_a_signal_ends_it_although_it_reads(piped: Any, number: signal.Signals) -> None:
+    process = piped(["2"])
     _send(process, {"id": 1, "method": "ping"})
     assert json.loads(process.stdout.readline())["id"] == 1
     process.send_signal(number)
