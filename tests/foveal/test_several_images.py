@@ -96,7 +96,7 @@ def test_a_batch_with_a_model_that_takes_one_image_fails_only_where_there_are_tw
     picture: Path, second: Path, recited: Any, tmp_path: Path
 ) -> None:
     recited("2")
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"image": [picture.name, second.name]},
         {"image": [picture.name]},
         {"image": second.name},
