@@ -1,12 +1,13 @@
 """MCP servers: in this process with a model that recites, or as the command that clients start."""
 
+import asyncio
 import base64
 import os
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from foveal.agent.errors import SpecialistError
 from foveal.agent.observations import Box, Detected, Found, Looked, Observation, View
 from foveal.agent.scripted import ScriptedModel
 from foveal.graphs.agent import Agent
+from foveal.graphs.trace import Broke, read
 from foveal.mcp.desk import Desk
 from foveal.mcp.sources import Fence
 from foveal.mcp.tools import Tools
@@ -191,3 +193,19 @@ def checked() -> Callable[[CallToolResult, Tool], dict[str, Any]]:
         return found
 
     return content
+
+
+@pytest.fixture
+def broken() -> Callable[[Path], Awaitable[None]]:
+    """Waits until the only run's trace says that it was broken off."""
+
+    async def wait(traces: Path) -> None:
+        while True:
+            (trace,) = traces.glob("*.jsonl")
+            last = read(trace)[-1]
+            if isinstance(last, Broke):
+                assert "Cancelled" in last.error
+                return
+            await asyncio.sleep(0.05)
+
+    return wait

@@ -12,8 +12,6 @@ import anyio
 import pytest
 from mcp import Client
 
-from foveal.graphs.trace import Broke, read
-
 IMAGE = "examples/tabletop.png"
 RED = "<|detect_start|>red cube<|detect_end|>"
 LOOK = "<|region_token_start|><|x_0|><|y_0|><|x_3|><|y_3|><|region_token_end|>"
@@ -88,7 +86,7 @@ def _send(process: "subprocess.Popen[str]", message: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("era", ["legacy", "auto"])
 async def test_cancelling_ends_the_run(
-    reciting: Any, picture: Path, tmp_path: Path, era: str
+    reciting: Any, picture: Path, tmp_path: Path, broken: Any, era: str
 ) -> None:
     traces = tmp_path / "traces"
     started = anyio.Event()
@@ -103,19 +101,8 @@ async def test_cancelling_ends_the_run(
             await started.wait()
             call.cancel()
             await asyncio.gather(call, return_exceptions=True)
-            await _broken(traces)
+            await broken(traces)
         assert await client.list_tools()
-
-
-async def _broken(traces: Path) -> None:
-    """Wait until the only run's trace says that it was broken off."""
-    while True:
-        (trace,) = traces.glob("*.jsonl")
-        last = read(trace)[-1]
-        if isinstance(last, Broke):
-            assert "Cancelled" in last.error
-            return
-        await asyncio.sleep(0.05)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -1,10 +1,12 @@
 """`agent mcp --http`: the official client over streamable HTTP, and those who are sent away."""
 
+import asyncio
 import json
 import signal
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx
 import httpx2
 import pytest
@@ -45,6 +47,28 @@ async def test_the_embedded_profile(listening: Any, checked: Any) -> None:
         asked = {"image": "examples/tabletop.png", "question": "How many red cubes are there?"}
         result = await client.call_tool("ask_image", asked)
     assert checked(result, tools["ask_image"])["answer"] == "3"
+
+
+@pytest.mark.parametrize("era", ["legacy", "auto"])
+async def test_cancelling_ends_the_run(
+    listening: Any, picture: Path, tmp_path: Path, broken: Any, era: str
+) -> None:
+    started = anyio.Event()
+
+    async def hear(progress: float, total: float | None, message: str | None) -> None:
+        started.set()
+
+    traces = tmp_path / "traces"
+    address, _ = listening(["!600", RED, "2"], "--trace", str(traces))
+    async with Client(address, mode=era) as client:
+        asked = {"image": picture.name, "question": "How many?"}
+        call = asyncio.create_task(client.call_tool("ask_image", asked, progress_callback=hear))
+        with anyio.fail_after(60):
+            await started.wait()
+            call.cancel()
+            await asyncio.gather(call, return_exceptions=True)
+            await broken(traces)
+        assert await client.list_tools()
 
 
 async def test_a_token(listening: Any) -> None:
