@@ -27,7 +27,7 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "docs/images.md", "docs/langgraph.md", "docs/mcp.md")
+PAGES = ("README.md", "docs/images.md", "docs/langgraph.md", "docs/mcp.md", "docs/shell.md")
 """Pages whose every example runs."""
 WIDTH = 80
 """Columns of the terminal in which commands run."""
