@@ -238,3 +238,15 @@ def test_an_image_may_be_behind_a_url_or_in_one(
         server.server_close()
     assert result.images == (content_hash(pair[0]), content_hash(pair[1]), content_hash(pair[1]))
     assert result.hops[0].image == 2
+
+
+def test_a_conversation_may_be_about_several(painter: Any, pair: Any) -> None:
+    model = ScriptedModel([RED + RED_2, "the first", LOOK_3, "small"])
+    with (
+        Agent(model=model, dispatcher=painter, store=painter.store) as agent,
+        agent.conversation(pair) as talk,
+    ):
+        assert talk.ask("Which one has more?").answer == "the first"
+        result = talk.ask("And the first square in the other?")
+    assert (result.answer, [hop.image for hop in result.hops]) == ("small", [2])
+    assert [(piece.label, piece.image) for piece in result.evidence] == [("red square", 2)]
