@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from langchain_core.tools import StructuredTool
     from langgraph.graph.state import CompiledStateGraph
 
-    from foveal.graphs.looking import Owner
     from foveal.graphs.subgraph import Answered, Question, Whole
+    from foveal.graphs.taking import Owner
 
 Tools = str | Iterable[str] | None
 """Names of tools, as a list or separated by commas; "none"; or None for all that the profile has."""
@@ -213,7 +213,7 @@ class Agent:
         return as_tool(self.graph, self._owner(), image, name, description)
 
     def _owner(self) -> "Owner":
-        from foveal.graphs.looking import Owner
+        from foveal.graphs.taking import Owner
 
         return Owner(self.pictures, self._store, self._loaded, self._loop)
 

@@ -13,9 +13,9 @@ from PIL import Image
 from pydantic import BaseModel, Field
 
 from foveal.agent.errors import FovealError, InputError
-from foveal.graphs.looking import Owner
 from foveal.graphs.marked import marked
 from foveal.graphs.result import Result
+from foveal.graphs.taking import Owner
 from foveal.tools.images import Images, several
 
 NAME = "ask_image"

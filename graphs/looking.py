@@ -1,8 +1,8 @@
-"""What the graph of an agent does: take a question up, and answer it by the loop inside."""
+"""The node of an agent's graph that answers what was asked, by the loop inside."""
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,14 +11,11 @@ from typing import Any, TypeVar
 from langchain_core.runnables import Runnable, RunnableLambda
 from langgraph.config import get_stream_writer
 from langgraph.runtime import get_runtime
-from typing_extensions import TypedDict
 
-from foveal.agent.errors import InputError
 from foveal.agent.transcript import Asked, Original
 from foveal.graphs.build import build
 from foveal.graphs.context import stopwatch
 from foveal.graphs.home import afar
-from foveal.graphs.loop import BackgroundLoop
 from foveal.graphs.recall import Recall, Recalling
 from foveal.graphs.result import Result
 from foveal.graphs.run import (
@@ -30,69 +27,19 @@ from foveal.graphs.run import (
     checked_question,
     context_of,
     follow,
-    run_id,
     steps_of,
     traced,
 )
 from foveal.graphs.schema import schema_of
 from foveal.graphs.sessions import Sessions
 from foveal.graphs.state import Request
+from foveal.graphs.taking import Owner, Taken, hold, let_go
 from foveal.graphs.trace import TraceWriter
-from foveal.tools.images import Pixels
-from foveal.tools.store import ImageStore, content_hash
 
 COPIED = ("answer", "confidence", "value", "evidence", "hops", "notes")
 """What is given back beside the whole result."""
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Owner:
-    """What the graph needs of the agent that it belongs to."""
-
-    pictures: Callable[[Any], Sequence[Pixels]]
-    """Loads images from where they are, within the agent's limits."""
-    store: ImageStore
-    parts: Callable[[], Coroutine[Any, Any, Parts]]
-    """Loads model and specialists; to be run on the loop."""
-    loop: BackgroundLoop
-
-
-class Taken(TypedDict):
-    """A question as it was taken up, so that whoever goes on with it asks the same."""
-
-    run: str
-    images: list[dict[str, Any]]
-    """Content hash and size of each."""
-    schema: dict[str, Any] | None
-    verify: bool
-
-
-def taken_up(
-    owner: Owner,
-    images: str | list[str],
-    question: str,
-    schema: dict[str, Any] | None,
-    verify: bool,
-) -> Taken:
-    """Load the images into the agent's store. Raises InputError for what cannot be asked."""
-    checked_question(question)
-    if schema is not None:
-        schema_of(schema)
-    found = []
-    for pixels in _pictures(owner, images):
-        key = owner.store.put(pixels)
-        found.append({"image": key, "size": [pixels.shape[1], pixels.shape[0]]})
-    return Taken(run=run_id(), images=found, schema=schema, verify=verify)
-
-
-def _pictures(owner: Owner, images: Any) -> Sequence[Pixels]:
-    """The pixels of images that are named by text; stdin is not, since nobody could read it twice."""
-    for name in images if isinstance(images, list) else [images]:
-        if not isinstance(name, str) or name == "-":
-            raise InputError(f"the graph takes images as paths or URLs, got {str(name)[:80]!r}")
-    return owner.pictures(images)
 
 
 def looking(owner: Owner) -> Runnable[Any, dict[str, Any]]:
@@ -101,8 +48,8 @@ def looking(owner: Owner) -> Runnable[Any, dict[str, Any]]:
 
     def look(state: dict[str, Any]) -> dict[str, Any]:
         parts = owner.loop.wait(owner.parts())
-        _hold(owner, state)
-        with _let_go(owner, state):
+        hold(owner, state)
+        with let_go(owner, state):
             run = _run(owner, parts, state)
 
             async def looped(_: Course, asked: Asked, __: Parts, *told: Any) -> Result:
@@ -116,8 +63,8 @@ def looking(owner: Owner) -> Runnable[Any, dict[str, Any]]:
 
     async def alook(state: dict[str, Any]) -> dict[str, Any]:
         parts = await afar(owner.loop, owner.parts())
-        await asyncio.to_thread(_hold, owner, state)
-        with _let_go(owner, state):
+        await asyncio.to_thread(hold, owner, state)
+        with let_go(owner, state):
             run = _run(owner, parts, state)
 
             async def looped(_: Course, asked: Asked, __: Parts, *told: Any) -> Result:
@@ -130,38 +77,6 @@ def looking(owner: Owner) -> Runnable[Any, dict[str, Any]]:
             return reply
 
     return RunnableLambda(look, alook, name="loop")
-
-
-def _hold(owner: Owner, state: Mapping[str, Any]) -> None:
-    """Pin the images that the question was taken up with, from where they are if the store has not got them.
-
-    Raises InputError when they are others by now.
-    """
-    keys = _keys(state)
-    try:
-        pictures: Sequence[Pixels] = [owner.store.pixels(key) for key in keys]
-    except KeyError:
-        pictures = _pictures(owner, state["image"])
-        if [content_hash(pixels) for pixels in pictures] != keys:
-            raise InputError(
-                "the image is not the one that this run began with: its content hash differs; "
-                "put that one back, or ask again"
-            ) from None
-    for pixels in pictures:
-        owner.store.put(pixels, pin=True)
-
-
-@contextmanager
-def _let_go(owner: Owner, state: Mapping[str, Any]) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        for key in _keys(state):
-            owner.store.unpin(key)
-
-
-def _keys(state: Mapping[str, Any]) -> list[str]:
-    return [one["image"] for one in state["taken"]["images"]]
 
 
 @dataclass(frozen=True)

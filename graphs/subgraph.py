@@ -13,7 +13,8 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from typing_extensions import TypedDict
 
-from foveal.graphs.looking import Owner, Taken, looking, taken_up
+from foveal.graphs.looking import looking
+from foveal.graphs.taking import Owner, Taken, taken_up
 
 
 class Question(TypedDict, total=False):
