@@ -31,8 +31,12 @@ class Door:
     menu: Menu
     limits: Limits = field(default_factory=Limits)
     token: str | None = None
+    local: bool = False
+    """Whether whoever asks must name this machine in the URL."""
     say: Callable[[str], None] = lambda line: None
-    """Hears one line per request."""
+    """Hears of trouble that the server's owner can mend."""
+    mention: Callable[[str], None] = lambda line: None
+    """Hears one line per request, and what becomes of the server."""
     metrics: Metrics = field(default_factory=Metrics)
     born: int = field(default_factory=lambda: int(time.time()))
 
@@ -63,7 +67,7 @@ def application(door: Door) -> ASGIApp:
         routes=routes, exception_handlers={HTTPException: _unrouted, Refusal: _refused}
     )
     paths = frozenset(route.path for route in routes if "{" not in route.path)
-    return Access(Auth(inner, door.token), door.metrics, door.say, paths)
+    return Access(Auth(inner, door.token, door.local), door.metrics, door.mention, paths)
 
 
 Endpoint = Callable[[Request], Awaitable[Response]]

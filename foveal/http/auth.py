@@ -3,7 +3,7 @@
 import hmac
 import ipaddress
 
-from starlette.datastructures import Headers
+from starlette.datastructures import URL, Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from foveal.agent.errors import InputError
@@ -38,22 +38,33 @@ def is_loopback(host: str) -> bool:
 class Auth:
     """Lets through what carries the token, and everything when there is none."""
 
-    def __init__(self, app: ASGIApp, token: str | None) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, token: str | None, local: bool = False) -> None:
+        """`local`: only who calls this machine by its own name is let through. A page elsewhere can let a name of
+        its own stand for this machine, and then make a browser on it ask what it likes."""
+        self._app, self._local = app, local
         self._token = None if token is None else token.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As ASGI has it."""
-        if scope["type"] == "http" and scope["path"] not in OPEN and not self._known(scope):
-            refusal = Refusal(
-                401,
-                "no valid token; send it as `Authorization: Bearer …`, in OpenAI's clients as api_key",
-                code="invalid_api_key",
-                headers={"WWW-Authenticate": "Bearer"},
+        refusal = None
+        if scope["type"] == "http" and scope["path"] not in OPEN:
+            refusal = self._refusal(scope)
+        answer = self._app if refusal is None else refusal.response()
+        await answer(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> Refusal | None:
+        if self._local and not is_loopback(URL(scope=scope).hostname or ""):
+            return Refusal(
+                403, "without a token this server answers to localhost and 127.0.0.1 only"
             )
-            await refusal.response()(scope, receive, send)
-            return
-        await self._app(scope, receive, send)
+        if self._known(scope):
+            return None
+        return Refusal(
+            401,
+            "no valid token; send it as `Authorization: Bearer …`, in OpenAI's clients as api_key",
+            code="invalid_api_key",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
 
     def _known(self, scope: Scope) -> bool:
         if self._token is None:

@@ -72,7 +72,7 @@ async def serve(
 
 async def _loaded(door: Door, load: Callable[[], Awaitable[None]]) -> None:
     await load()
-    door.say("ready")
+    door.mention("ready")
 
 
 def _stop_if_failed(loading: "asyncio.Task[None]", server: uvicorn.Server) -> None:
@@ -91,7 +91,7 @@ def _heeding_signals(
         if server.should_exit:
             serving.cancel()
             return
-        door.say(f"stopping; {door.admission.running} to finish")
+        door.mention(f"stopping; {door.admission.running} to finish")
         door.admission.close()
         server.should_exit = True
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from foveal.agent.choosing import choose
 from foveal.agent.errors import InputError
+from foveal.agent.loudness import quiet
 from foveal.agent.profiles import Profile
 from foveal.agent.settings import settings
 from foveal.graphs.agent import Agent, checked_gate, chosen
@@ -75,7 +76,7 @@ def run(order: Order) -> int:
     profile = choose(order.profile, order.model, order.trigger, order.base_url, order.specialists)
     menu = _menu(order, profile)
     with bound(order.host, order.port) as listener:
-        tell(f"serving {menu.model!r} at {_address(listener)}/v1")
+        mention(f"serving {menu.model!r} at {_address(listener)}/v1")
         return asyncio.run(_served(order, profile, menu, limits, listener, token))
 
 
@@ -83,6 +84,12 @@ def tell(line: str) -> None:
     """Say one line, with the time, to whoever looks after the server."""
     sys.stderr.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} agent: {line}\n")
     sys.stderr.flush()
+
+
+def mention(line: str) -> None:
+    """Say one line, unless nothing but trouble is to be told."""
+    if not quiet():
+        tell(line)
 
 
 async def _served(
@@ -94,7 +101,8 @@ async def _served(
     token: str | None,
 ) -> int:
     async with _backend(order, profile, menu, _address(listener)) as backend:
-        door = Door(backend, menu, limits, token, tell)
+        local = token is None and not order.no_auth
+        door = Door(backend, menu, limits, token, local, tell, mention)
         return await serve(door, listener, order.drain, backend.load)
 
 

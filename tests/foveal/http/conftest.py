@@ -94,7 +94,7 @@ def door() -> Callable[..., Door]:
     """Makes doors; what they say is in `lines`."""
 
     def make(backend: Backend, limits: Limits | None = None, **options: Any) -> Door:
-        options = {"say": LINES.append} | options
+        options = {"say": LINES.append, "mention": LINES.append} | options
         return Door(backend, options.pop("menu", Menu("embedded")), limits or Limits(), **options)
 
     LINES.clear()

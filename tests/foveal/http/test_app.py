@@ -59,6 +59,26 @@ async def test_only_the_token_opens(
         assert unrouted.status_code == (404 if known else 401)
 
 
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost:8000", 200),
+        ("127.0.0.1:8000", 200),
+        ("[::1]:8000", 200),
+        ("evil.example:8000", 403),
+        ("127.0.0.1.evil.example", 403),
+        ("", 403),
+    ],
+)
+async def test_without_a_token_no_name_of_others_stands_for_this_machine(
+    host: str, status: int, stuck: Any, door: Any, visit: Any
+) -> None:
+    async with visit(door(stuck, local=True)) as client:
+        reply = await client.get("/v1/models", headers={"Host": host})
+        assert (await client.get("/healthz", headers={"Host": host})).status_code == 200
+    assert reply.status_code == status
+
+
 async def test_a_wrong_path_or_method_is_named(stuck: Any, door: Any, visit: Any) -> None:
     async with visit(door(stuck)) as client:
         nowhere = await client.post("/v1/completions", json={})
