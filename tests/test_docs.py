@@ -27,7 +27,15 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "docs/index.md", "docs/python.md", "docs/images.md", "docs/langgraph.md", "docs/mcp.md", "docs/shell.md")
+PAGES = (
+    "README.md",
+    "docs/index.md",
+    "docs/python.md",
+    "docs/images.md",
+    "docs/langgraph.md",
+    "docs/mcp.md",
+    "docs/shell.md",
+)
 """Pages whose every example runs."""
 WIDTH = 80
 """Columns of the terminal in which commands run."""
@@ -208,17 +216,16 @@ def test_the_examples_of(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_users_program_is_typed(tmp_path: Path) -> None:
     """What docs/python.md says at its end, with the types that an installed package would have."""
     page = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
-    program = tmp_path / "program.py"
-    program.write_text("\n".join(block.text for block in blocks(page)), encoding="utf-8")
-    command = [sys.executable, "-m", "mypy", "--strict", str(program)]
+    program, wrong = tmp_path / "program.py", tmp_path / "wrong.py"
+    text = "\n".join(block.text for block in blocks(page))
+    program.write_text(text, encoding="utf-8")
+    wrong.write_text(f"{text}\ncounted.value.colour\n", encoding="utf-8")
+    command = [sys.executable, "-m", "mypy", "--strict", str(program), str(wrong)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    wrong = tmp_path / "wrong.py"
-    wrong.write_text(
-        program.read_text(encoding="utf-8") + "counted.value.colour\n", encoding="utf-8"
-    )
-    done = subprocess.run([*command[:-1], str(wrong)], cwd=ROOT, capture_output=True, text=True)
-    assert 'Item "Count" of "Count | None" has no attribute "colour"' in done.stdout
+    (told, *_) = done.stdout.splitlines()
+    assert told.startswith(f"{wrong}:"), done.stdout + done.stderr
+    assert 'Item "None" of "Count | None" has no attribute "colour"' in done.stdout
+    assert "Found 2 errors in 1 file" in done.stdout
 
 
 PAGE = """
