@@ -33,7 +33,7 @@ from foveal.graphs.run import (
 from foveal.graphs.schema import schema_of
 from foveal.graphs.sessions import Sessions
 from foveal.graphs.state import Request
-from foveal.graphs.taking import Owner, Taken, hold, let_go
+from foveal.graphs.taking import Owner, Taken, held, reloaded
 from foveal.graphs.trace import TraceWriter
 
 COPIED = ("answer", "confidence", "value", "evidence", "hops", "notes")
@@ -48,8 +48,7 @@ def looking(owner: Owner) -> Runnable[Any, dict[str, Any]]:
 
     def look(state: dict[str, Any]) -> dict[str, Any]:
         parts = owner.loop.wait(owner.parts())
-        hold(owner, state)
-        with let_go(owner, state):
+        with held(owner, state, reloaded(owner, state)):
             run = _run(owner, parts, state)
 
             async def looped(_: Course, asked: Asked, __: Parts, *told: Any) -> Result:
@@ -63,8 +62,8 @@ def looking(owner: Owner) -> Runnable[Any, dict[str, Any]]:
 
     async def alook(state: dict[str, Any]) -> dict[str, Any]:
         parts = await afar(owner.loop, owner.parts())
-        await asyncio.to_thread(hold, owner, state)
-        with let_go(owner, state):
+        pictures = await asyncio.to_thread(reloaded, owner, state)
+        with held(owner, state, pictures):
             run = _run(owner, parts, state)
 
             async def looped(_: Course, asked: Asked, __: Parts, *told: Any) -> Result:

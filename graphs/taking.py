@@ -1,7 +1,7 @@
 """What an agent's graph is asked about: loaded on entry, remembered by content, held while it is looked at."""
 
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,33 +63,33 @@ def _pictures(owner: Owner, images: Any) -> Sequence[Pixels]:
     return owner.pictures(images)
 
 
-def hold(owner: Owner, state: Mapping[str, Any]) -> None:
-    """Pin the images that the question was taken up with, from where they are if the store has not got them.
+def reloaded(owner: Owner, state: Mapping[str, Any]) -> Sequence[Pixels]:
+    """The images that the question was taken up with, where the store has not got them; else nothing.
 
     Raises InputError when they are others by now.
     """
     keys = _keys(state)
-    try:
-        pictures: Sequence[Pixels] = [owner.store.pixels(key) for key in keys]
-    except KeyError:
-        pictures = _pictures(owner, state["image"])
-        if [content_hash(pixels) for pixels in pictures] != keys:
-            raise InputError(
-                "the image is not the one that this run began with: its content hash differs; "
-                "put that one back, or ask again"
-            ) from None
-    for pixels in pictures:
-        owner.store.put(pixels, pin=True)
+    if all(key in owner.store for key in keys):
+        return ()
+    pictures = _pictures(owner, state["image"])
+    if [content_hash(pixels) for pixels in pictures] != keys:
+        raise InputError(
+            "the image is not the one that this run began with: its content hash differs; "
+            "put that one back, or ask again"
+        )
+    return pictures
 
 
 @contextmanager
-def let_go(owner: Owner, state: Mapping[str, Any]) -> Iterator[None]:
-    """Afterwards, let the images go."""
-    try:
+def held(owner: Owner, state: Mapping[str, Any], pictures: Sequence[Pixels]) -> Iterator[None]:
+    """Inside, the images stay in the store, into which those that were loaded again are put."""
+    with ExitStack() as stack:
+        for pixels in pictures:
+            stack.callback(owner.store.unpin, owner.store.put(pixels, pin=True))
+        for key in _keys(state) if not pictures else ():
+            owner.store.pin(key)
+            stack.callback(owner.store.unpin, key)
         yield
-    finally:
-        for key in _keys(state):
-            owner.store.unpin(key)
 
 
 def _keys(state: Mapping[str, Any]) -> list[str]:
