@@ -61,6 +61,8 @@ class Sourced:
     """By setting: a variable, the path of the user's file, or DEFAULT."""
     file: Path | None
     """Where the user's file is, or would be."""
+    strays: tuple[str, ...]
+    """Variables that look like ours and are none: mistyped, or of another version."""
 
 
 def settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -83,7 +85,9 @@ def sourced(environment: Mapping[str, str] | None = None) -> Sourced:
         variable = _variable(name, source)
         if source.get(variable):
             values[name], origins[name] = source[variable], variable
-    return Sourced(_validated(values, origins), origins, file)
+    ours = {FILE, *(PREFIX + name.upper() for name in Settings.model_fields)}
+    strays = sorted(name for name in source if name.startswith(PREFIX) and name not in ours)
+    return Sourced(_validated(values, origins), origins, file, tuple(strays))
 
 
 def exported(given: Settings) -> dict[str, str]:

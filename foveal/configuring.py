@@ -20,6 +20,8 @@ def tell(as_json: bool) -> int:
     width = max(map(len, lines.values()))
     for name, line in lines.items():
         sys.stdout.write(printable(f"{line.ljust(width)}  # {found.origins[name]}\n"))
+    for name in found.strays:
+        sys.stdout.write(printable(f"# {name} is set, and no setting of this version\n"))
     return 0
 
 

@@ -21,6 +21,7 @@ import typer
 from foveal.agent.choosing import choose
 from foveal.agent.weights import SUMS
 from foveal.cli import app, main
+from foveal.following import latest
 from foveal.verbosity import restored, set_to
 
 FIND = "<|detect_start|>red cube<|detect_end|>"
@@ -207,11 +208,11 @@ def test_stdin_must_hold_questions_alone(
     assert reason in capsys.readouterr().err
 
 
-def screen(*words: str, **environment: str) -> str:
-    """What `agent` writes on a terminal."""
+def screen(*words: str, program: str = PROGRAM, **environment: str) -> str:
+    """What `agent`, or another program, writes on a terminal."""
     ours, theirs = pty.openpty()
     with subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, *words],
+        [sys.executable, "-c", program, *words],
         env={**os.environ, "TERM": "xterm-256color", **environment},
         stdin=theirs,
         stdout=theirs,
@@ -272,7 +273,9 @@ def test_settings_are_printed_as_a_file_that_sets_them(
     assert told["settings"]["device"] == {"value": "cuda", "from": "FOVEAL_DEVICE"}
     assert told["settings"]["cache"] == {"value": None, "from": "default"}
     file.write_text(out, encoding="utf-8")
+    monkeypatch.setenv("FOVEAL_DEVCIE", "cuda")
     assert main(["config"]) == 0
+    assert "# FOVEAL_DEVCIE is set, and no setting" in capsys.readouterr().out
 
 
 def test_an_option_wins_over_the_environment_and_that_over_the_file(
@@ -327,6 +330,44 @@ def test_what_was_probably_meant_is_named(
     err = capsys.readouterr().err
     assert meant in err.replace(" ".join(words), "")
     assert err.count("\n") == 1
+
+
+WAIT = """
+import sys, time
+from foveal import terminal, verbosity
+verbosity.set_to("quiet" in sys.argv, 0)
+with terminal.waiting("loading") as say:
+    time.sleep(0.3)
+    say("still \\x1b[31m loading")
+    time.sleep(0.3)
+print("done")
+"""
+
+
+@pytest.mark.parametrize(
+    ("term", "words", "moves"),
+    [("xterm", [], True), ("dumb", [], False), ("xterm", ["quiet"], False)],
+)
+def test_what_is_waited_for_is_said_where_it_can_be_taken_back(
+    term: str, words: list[str], moves: bool
+) -> None:
+    seen = screen(*words, program=WAIT, TERM=term)
+    assert ("loading" in seen) == moves
+    assert ("still" in seen) == moves
+    assert "\x1b[31m" not in seen
+    assert seen.endswith("done\r\n")
+    if moves:
+        assert seen.rfind("\x1b[?25h") > seen.rfind("\x1b[?25l") >= 0
+
+
+def test_a_training_says_how_far_it_is(tmp_path: Path) -> None:
+    assert latest(tmp_path) == ""
+    (tmp_path / "stage").mkdir()
+    log = tmp_path / "stage" / "log.jsonl"
+    log.write_text(
+        '{"step": 20, "seconds": 3.5, "loss": 0.123456}\n{"step": 40, "se', encoding="utf-8"
+    )
+    assert latest(tmp_path) == "step 20, seconds 3.5, loss 0.1235"
 
 
 def test_whoever_stops_reading_is_no_error() -> None:
