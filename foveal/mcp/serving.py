@@ -1,7 +1,6 @@
 """`agent mcp`: one agent for all clients, behind standard input and output or behind streamable HTTP."""
 
 import asyncio
-import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,6 +16,7 @@ from foveal.agent.pools import Pool, parsed
 from foveal.graphs.agent import Agent
 from foveal.graphs.budgets import Budgets
 from foveal.mcp.desk import Desk
+from foveal.mcp.signals import heeding
 from foveal.mcp.sources import Fence
 from foveal.mcp.stdin import ending_stdin
 from foveal.mcp.streaming import Door, stream
@@ -102,16 +102,17 @@ async def _served(server: MCPServer, desk: Desk, door: Door | None) -> int:
 
 async def _on_stdio(server: MCPServer) -> int:
     """Serve until the client closes its end, or until a signal does it instead."""
-    loop, received = asyncio.get_running_loop(), list[int]()
+    received: list[int] = []
+    if sys.stdin is not None and sys.stdin.isatty():
+        sys.stderr.write("agent: waiting for an MCP client on stdin; see agent mcp --help\n")
     with ending_stdin() as end:
 
         def leave(number: int) -> None:
             received.append(number)
             end()
 
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, leave, number)
-        await server.run_stdio_async()
+        with heeding(leave):
+            await server.run_stdio_async()
     return 128 + received[0] if received else 0
 
 

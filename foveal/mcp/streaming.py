@@ -1,7 +1,5 @@
 """The door over streamable HTTP: who may knock, under which names, and how it is closed."""
 
-import asyncio
-import signal
 import socket
 import sys
 from collections.abc import Iterator
@@ -15,6 +13,7 @@ from starlette.types import ASGIApp
 
 from foveal.agent.errors import InputError
 from foveal.http.auth import Auth, checked_binding, is_loopback
+from foveal.mcp.signals import heeding
 
 PATH = "/mcp"
 BODY = 32 * 2**20
@@ -62,7 +61,7 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave signals to `_ending`."""
+        """Leave signals to `heeding`."""
         yield
 
 
@@ -72,29 +71,16 @@ async def stream(server: MCPServer, door: Door) -> int:
         _app(server, door), log_config=None, access_log=False, timeout_graceful_shutdown=FAREWELL
     )
     web = _Server(config)
-    with _bound(door) as bound, _ending(web):
+
+    def leave(number: int) -> None:
+        web.should_exit = True
+
+    with _bound(door) as bound, heeding(leave):
         address = f"http://{_bracketed(door.host)}:{bound.getsockname()[1]}{PATH}"
         sys.stderr.write(f"agent: MCP at {address}\n")
         sys.stderr.flush()
         await web.serve(sockets=[bound])
     return 0
-
-
-@contextmanager
-def _ending(web: uvicorn.Server) -> Iterator[None]:
-    """A signal ends what is open and then the server."""
-    loop = asyncio.get_running_loop()
-
-    def leave() -> None:
-        web.should_exit = True
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, leave)
-    try:
-        yield
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
 
 
 def _app(server: MCPServer, door: Door) -> ASGIApp:
