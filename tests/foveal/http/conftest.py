@@ -3,6 +3,11 @@
 import asyncio
 import base64
 import io
+import os
+import re
+import subprocess
+import sys
+import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,6 +25,7 @@ from foveal.http.limits import Limits
 from foveal.http.question import Menu, Question
 
 Json = dict[str, Any]
+PROGRAM = "import sys; from foveal.cli import main; sys.exit(main())"
 
 
 @pytest.fixture(scope="session")
@@ -128,3 +134,74 @@ def example_url() -> str:
     """The example picture as a data URL."""
     path = Path(__file__).parents[3] / "examples" / "tabletop.png"
     return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+
+
+Start = Callable[..., "Server"]
+
+
+class Server:
+    """`agent serve` in a process."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+        self.process = process
+        self.lines: list[str] = []
+        self._ready = threading.Event()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+        assert self._ready.wait(120), self.lines
+        self.url = next(re.search(r"http://\S+(?=/v1)", line) for line in self.lines)[0]  # type: ignore[index]
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.lines.append(line.decode())
+            if "agent: ready" in self.lines[-1]:
+                self._ready.set()
+
+    def ended(self) -> int:
+        """Its exit code."""
+        code = self.process.wait(120)
+        self._reader.join()
+        return code
+
+    def kill(self) -> None:
+        """Whatever it does, end it."""
+        self.process.kill()
+        self.ended()
+        for pipe in (self.process.stdout, self.process.stderr):
+            assert pipe is not None
+            pipe.close()
+
+
+@pytest.fixture
+def start(command: Callable[..., "subprocess.Popen[bytes]"]) -> Iterator[Start]:
+    """Starts servers, and ends them."""
+    made: list[Server] = []
+
+    def serve(turns: list[str], *options: str) -> Server:
+        made.append(Server(command(turns, "serve", "--port", "0", *options)))
+        return made[-1]
+
+    yield serve
+    for server in made:
+        server.kill()
+
+
+@pytest.fixture(scope="session")
+def embedded() -> Iterator[str]:
+    """The address of a server with the embedded profile."""
+    words = [sys.executable, "-c", PROGRAM, "serve", "--port", "0"]
+    process = subprocess.Popen(
+        words,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    server = Server(process)
+    yield f"{server.url}/v1"
+    process.terminate()
+    code = server.ended()
+    server.kill()
+    assert code == 0, server.lines
+    assert not any("base64" in line for line in server.lines)

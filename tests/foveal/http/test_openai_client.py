@@ -1,9 +1,5 @@
 """The official `openai` client, unchanged, against a real server with the embedded profile."""
 
-import os
-import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,31 +7,15 @@ import openai
 import pytest
 from pydantic import BaseModel
 
-PROGRAM = "import sys; from foveal.cli import main; sys.exit(main())"
+pytestmark = pytest.mark.slow
+
 TOKEN = "a token of tests"
 
 
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    """The address of a server in a process of its own."""
-    words = [sys.executable, "-c", PROGRAM, "serve", "--port", "0"]
-    environment = {**os.environ, "FOVEAL_TOKEN": TOKEN, "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(words, env=environment, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        found = re.search(r"http://\S+/v1", process.stderr.readline())
-        assert found is not None
-        yield found[0]
-        process.terminate()
-        log = process.stderr.read()
-    assert process.returncode == 0, log
-    assert TOKEN not in log
-    assert "base64" not in log
-
-
 @pytest.fixture
-def client(address: str) -> Iterator[openai.OpenAI]:
+def client(embedded: str) -> Iterator[openai.OpenAI]:
     """The client, as its users make it."""
-    with openai.OpenAI(base_url=address, api_key=TOKEN, max_retries=0) as made:
+    with openai.OpenAI(base_url=embedded, api_key="none", max_retries=0) as made:
         yield made
 
 
@@ -60,8 +40,8 @@ def test_an_answer(client: openai.OpenAI, question: Any) -> None:
     assert len(said.model_extra["foveal"]["evidence"]) == 3
 
 
-async def test_an_answer_to_the_asynchronous_client(address: str, question: Any) -> None:
-    async with openai.AsyncOpenAI(base_url=address, api_key=TOKEN, max_retries=0) as client:
+async def test_an_answer_to_the_asynchronous_client(embedded: str, question: Any) -> None:
+    async with openai.AsyncOpenAI(base_url=embedded, api_key="none", max_retries=0) as client:
         said = await client.chat.completions.create(model="embedded", messages=question)
         stream = await client.chat.completions.create(
             model="embedded", messages=question, stream=True
@@ -117,7 +97,7 @@ def test_models(client: openai.OpenAI) -> None:
     assert client.models.retrieve("embedded").owned_by == "foveal"
 
 
-def test_errors(address: str, client: openai.OpenAI, question: Any, picture_url: str) -> None:
+def test_errors(client: openai.OpenAI, question: Any, picture_url: str) -> None:
     ask = client.chat.completions.create
     two = [*question[0]["content"], {"type": "image_url", "image_url": {"url": picture_url}}]
     bad = [*question[0]["content"][:1], {"type": "image_url", "image_url": {"url": "data:,x"}}]
@@ -130,9 +110,23 @@ def test_errors(address: str, client: openai.OpenAI, question: Any, picture_url:
         ask(model="embedded", messages=[{"role": "user", "content": bad}], stream=True)
     with pytest.raises(openai.BadRequestError, match=r"0\.7 is not supported"):
         ask(model="embedded", messages=question, temperature=0.7)
-    stranger = openai.OpenAI(base_url=address, api_key="another", max_retries=0)
-    with stranger, pytest.raises(openai.AuthenticationError, match="no valid token"):
-        stranger.models.list()
+
+
+def test_only_who_has_the_token_is_answered(
+    start: Any, question: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FOVEAL_TOKEN", TOKEN)
+    server = start(["3"])
+    address = f"{server.url}/v1"
+    with openai.OpenAI(base_url=address, api_key="another", max_retries=0) as stranger:
+        with pytest.raises(openai.AuthenticationError, match="no valid token"):
+            stranger.models.list()
+        with pytest.raises(openai.AuthenticationError, match="no valid token"):
+            stranger.chat.completions.create(model="embedded", messages=question)
+    with openai.OpenAI(base_url=address, api_key=TOKEN, max_retries=0) as friend:
+        said = friend.chat.completions.create(model="embedded", messages=question)
+    assert said.choices[0].message.content == "3"
+    assert not any(TOKEN in line for line in server.lines)
 
 
 def test_a_dialogue(client: openai.OpenAI, question: Any) -> None:

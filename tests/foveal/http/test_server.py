@@ -1,13 +1,11 @@
 """A server as a process: where it listens, what it says, and how it ends."""
 
 import json
-import re
 import signal
 import socket
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -17,57 +15,6 @@ from foveal.cli import main
 
 CHAT = "/v1/chat/completions"
 RED = "<|detect_start|>red cube<|detect_end|>"
-SERVE = ["serve", "--port", "0"]
-
-Start = Callable[..., "Server"]
-
-
-class Server:
-    """`agent serve` in a process, with a model that recites."""
-
-    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
-        self.process = process
-        self.lines: list[str] = []
-        self._ready = threading.Event()
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-        assert self._ready.wait(120), self.lines
-        self.url = next(re.search(r"http://\S+(?=/v1)", line) for line in self.lines)[0]  # type: ignore[index]
-
-    def _read(self) -> None:
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self.lines.append(line.decode())
-            if "agent: ready" in self.lines[-1]:
-                self._ready.set()
-
-    def ended(self) -> int:
-        """Its exit code."""
-        code = self.process.wait(120)
-        self._reader.join()
-        return code
-
-    def kill(self) -> None:
-        """Whatever it does, end it."""
-        self.process.kill()
-        self.ended()
-        for pipe in (self.process.stdout, self.process.stderr):
-            assert pipe is not None
-            pipe.close()
-
-
-@pytest.fixture
-def start(command: Callable[..., "subprocess.Popen[bytes]"]) -> Iterator[Start]:
-    """Starts servers, and ends them."""
-    made: list[Server] = []
-
-    def serve(turns: list[str], *options: str) -> Server:
-        made.append(Server(command(turns, *SERVE, *options)))
-        return made[-1]
-
-    yield serve
-    for server in made:
-        server.kill()
 
 
 def begun(lines: Iterator[str]) -> None:
@@ -87,7 +34,7 @@ def answer(lines: Iterator[str]) -> str:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_what_runs_is_finished_before_the_end(number: int, start: Start, body: Any) -> None:
+def test_what_runs_is_finished_before_the_end(number: int, start: Any, body: Any) -> None:
     server = start(["!1", RED, "2"])
     with httpx.stream("POST", server.url + CHAT, json=body(stream=True), timeout=120) as reply:
         lines = reply.iter_lines()
@@ -102,7 +49,7 @@ def test_what_runs_is_finished_before_the_end(number: int, start: Start, body: A
         httpx.get(server.url + "/healthz")
 
 
-def test_the_drain_has_an_end(start: Start, body: Any) -> None:
+def test_the_drain_has_an_end(start: Any, body: Any) -> None:
     server = start(["!600", RED, "2"], "--drain", "0")
     with httpx.stream("POST", server.url + CHAT, json=body(stream=True), timeout=120) as reply:
         lines = reply.iter_lines()
@@ -113,7 +60,7 @@ def test_the_drain_has_an_end(start: Start, body: Any) -> None:
     assert server.ended() == 0
 
 
-def test_a_second_signal_ends_it_at_once(start: Start, body: Any) -> None:
+def test_a_second_signal_ends_it_at_once(start: Any, body: Any) -> None:
     server = start(["!600", RED, "2"], "--drain", "600")
     with httpx.stream("POST", server.url + CHAT, json=body(stream=True), timeout=120) as reply:
         lines = reply.iter_lines()  # held: closing it closes the connection
@@ -125,7 +72,7 @@ def test_a_second_signal_ends_it_at_once(start: Start, body: Any) -> None:
         assert server.ended() == 130
 
 
-def test_a_client_that_hangs_up_ends_its_run(start: Start, body: Any) -> None:
+def test_a_client_that_hangs_up_ends_its_run(start: Any, body: Any) -> None:
     server = start(["!600", RED, "2"], "--in-flight", "1", "--queue", "0")
     with httpx.stream("POST", server.url + CHAT, json=body(stream=True), timeout=120) as reply:
         lines = reply.iter_lines()  # held: closing it closes the connection
