@@ -12,7 +12,12 @@ from typing import Any
 
 import pytest
 
+from foveal.agent.errors import SetupError
+from foveal.agent.profiles import load, with_specialists
+from foveal.agent.scripted import ScriptedModel
 from foveal.cli import main
+from foveal.graphs.agent import Agent
+from foveal.graphs.result import Result
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "specialists.md").read_text(encoding="utf-8")
@@ -138,3 +143,79 @@ def test_the_doctor_lists_what_is_offered_and_imports_nothing(
     assert [(check["name"], check["state"]) for check in listed] == [("red", "optional")] * 2
     assert "choose one:red" in listed[0]["cure"]
     assert "two 1.0" in listed[1]["found"]
+
+
+HEAD = """
+from foveal.agent.observations import Box, Detected, Found
+from foveal.tools.base import Reply
+
+class Made:
+    answers = ("detect",)
+
+    def __init__(self, device):
+        self.device = device
+
+    def warm_up(self):
+        self.warm = True
+
+    def run(self, batch):
+        return [self.reply(request) for request in batch]
+
+    def reply(self, request):
+"""
+FAR = HEAD + (
+    "        box = Box(image=request.image, xyxy=(0, 0, 9999, 5))\n"
+    "        found = Found(label='cup', box=box, score=1)\n"
+    "        return Reply(Detected(phrase='cup', objects=(found,)))\n"
+)
+NO_REPLY = HEAD + "        return {'boxes': []}\n"
+ABSENT = "import nowhere_at_all\n"
+
+
+@pytest.fixture
+def ask_with(
+    offer: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, picture: Path
+) -> Callable[..., Result]:
+    """Asks an agent, inline or on Ray, whose model detects once with a specialist of this code."""
+
+    def ask(code: str, ray: bool | None = None) -> Result:
+        offer("pkg", "mine", code)
+        path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(tmp_path / "site")]))
+        monkeypatch.setenv("PYTHONPATH", path)
+        profile = with_specialists(load("embedded"), ["detector=mine"])
+        model = ScriptedModel(["<|detect_start|>cup<|detect_end|>", "unknown"])
+        with Agent(profile, ray=ray, model=model) as agent:
+            return agent.ask(picture, "Where is the cup?")
+
+    return ask
+
+
+def test_boxes_that_make_no_sense_are_told_with_the_package(
+    ask_with: Callable[..., Result],
+) -> None:
+    result = ask_with(FAR)
+    assert result.evidence == ()
+    (note,) = [note for note in result.notes if "pkg 1.0" in note]
+    assert "not inside the image of 96 x 64" in note
+    assert "choose another in the profile's [specialists]" in note
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [(ABSENT, "cannot be imported (ModuleNotFoundError"), (NO_REPLY, "gave a dict, not a Reply")],
+)
+def test_what_is_no_specialist_ends_the_run_with_a_cure(
+    ask_with: Callable[..., Result], code: str, reason: str
+) -> None:
+    with pytest.raises(SetupError) as caught:
+        ask_with(code)
+    assert "pkg 1.0" in caught.value.problem
+    assert reason in caught.value.problem
+    assert "choose another" in caught.value.cure
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_what_an_actor_cannot_import_is_told_to_the_driver(ask_with: Callable[..., Result]) -> None:
+    with pytest.raises(SetupError, match=r"of pkg 1\.0 cannot be imported \(ModuleNotFoundError"):
+        ask_with(ABSENT, ray=True)
