@@ -2,23 +2,26 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import cached_property, partial
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet
 
-from foveal.agent.actions import PERCEPTIONS, PerceptionKind
 from foveal.agent.errors import InputError
 from foveal.agent.model import Connected, PerceptionModel
 from foveal.agent.native.control import Control
 from foveal.agent.pools import Pool, merged
 from foveal.agent.profiles import Profile, load
-from foveal.agent.settings import Settings, settings
+from foveal.agent.settings import settings
 from foveal.graphs.backends import dialect_of
 from foveal.graphs.budgets import Budgets
 from foveal.graphs.carriers import carrier
+from foveal.graphs.choices import Tools as Tools
+from foveal.graphs.choices import checked_gate
+from foveal.graphs.choices import chosen as chosen
+from foveal.graphs.choices import loaded as loaded
+from foveal.graphs.closing import Closing
 from foveal.graphs.conversation import Conversation
 from foveal.graphs.durable.runs import Runs
 from foveal.graphs.loop import BackgroundLoop
@@ -30,7 +33,7 @@ from foveal.graphs.schema import T, Wanted, schema_of
 from foveal.graphs.stream import Stream, told
 from foveal.graphs.trace import Event
 from foveal.tools.base import Dispatcher
-from foveal.tools.images import Images, Pixels, Source, load_image, several
+from foveal.tools.images import Images, Pixels, several
 from foveal.tools.store import ImageStore
 
 if TYPE_CHECKING:
@@ -40,16 +43,10 @@ if TYPE_CHECKING:
     from foveal.graphs.subgraph import Answered, Question, Whole
     from foveal.graphs.taking import Owner
 
-Tools = str | Iterable[str] | None
-"""Names of tools, as a list or separated by commas; "none"; or None for all that the profile has."""
-
-ANYWHERE = ("0.0.0.0/0", "::/0")
-"""Every address, private ones too."""
-
 Made = TypeVar("Made")
 
 
-class Agent:
+class Agent(Closing):
     """Answers questions about images; models and specialists are loaded when first needed, and kept.
 
     Everything runs on an event loop of the agent's own, so `ask` works with or without a running loop and
@@ -179,12 +176,7 @@ class Agent:
         async def ask(image: Images, question: str) -> Result[T]:
             return await self._run(image, question, schema=schema, verify=verify)
 
-        async def outcomes() -> AsyncGenerator[Outcome[T], None]:
-            await self._loaded()  # what every question would meet is told once
-            async for outcome in answers(ask, pairs, width, in_order):
-                yield outcome
-
-        return Stream(self._loop, outcomes())
+        return Stream(self._loop, answers(self._loaded, ask, pairs, width, in_order))
 
     @cached_property
     def graph(self) -> "CompiledStateGraph[Whole, None, Question, Answered]":
@@ -249,28 +241,6 @@ class Agent:
         if self._loop.started:
             await asyncio.wrap_future(self._loop.submit(self._wound_up()))
         self._loop.close()
-
-    def __enter__(self) -> "Agent":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    async def __aenter__(self) -> "Agent":
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        await self.aclose()
 
     async def _run(
         self,
@@ -347,36 +317,6 @@ def ask(
     """Answer one question with an Agent made for it; `options` are the Agent's."""
     with Agent(**options) as agent:
         return agent.ask(image, question, schema=schema, verify=verify)
-
-
-def loaded(image: Source, limits: Settings) -> Pixels:
-    """The image's pixels, within the limits of this machine's settings."""
-    networks = ANYWHERE if limits.allow_private_urls else ()
-    return load_image(image, max_pixels=limits.max_pixels, allowed_networks=networks)
-
-
-def checked_gate(gate: float | None) -> float | None:
-    """The gate. Raises InputError for what is no probability."""
-    if gate is not None and not 0 <= gate <= 1:
-        raise InputError(f"a gate of {gate:g} is no probability; give 0 to 1, as 0.9")
-    return gate
-
-
-def chosen(tools: Tools, profile: Profile) -> tuple[PerceptionKind, ...]:
-    """The profile's tools that the caller allows, in order. Raises InputError for any it does not have."""
-    if tools is None:
-        return profile.tools
-    names = tools.split(",") if isinstance(tools, str) else list(tools)
-    names = [name.strip() for name in names]
-    if names == ["none"]:
-        return ()
-    for name in names:
-        if name not in PERCEPTIONS:
-            raise InputError(f"no tool {name!r}; known: {', '.join(PERCEPTIONS)}, or none")
-        if name not in profile.tools:
-            has = ", ".join(profile.tools) or "none"
-            raise InputError(f"profile {profile.name!r} has no tool {name!r}; it has: {has}")
-    return tuple(kind for kind in PERCEPTIONS if kind in names)
 
 
 async def _let_go(model: PerceptionModel) -> None:

@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
-from types import TracebackType
 from typing import Any
 
+from foveal.graphs.closing import Closing
 from foveal.graphs.loop import BackgroundLoop
 from foveal.graphs.pinned import pinned
 from foveal.graphs.result import Result
@@ -18,7 +18,7 @@ from foveal.graphs.trace import Event
 from foveal.tools.images import Pixels
 
 
-class Conversation:
+class Conversation(Closing):
     """Follow-up questions, asked like an agent's, each with the whole of the agent's budgets.
 
     They are answered one at a time, in the order in which they are asked. A question that fails leaves the
@@ -85,28 +85,6 @@ class Conversation:
                 self._talk.close()
             self._talk, self._pictures = None, ()
             await self._kept.aclose()
-
-    def __enter__(self) -> "Conversation":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    async def __aenter__(self) -> "Conversation":
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        await self.aclose()
 
     async def _run(
         self,

@@ -41,6 +41,7 @@ class Outcome(Generic[T]):
 
 
 async def answers(
+    load: Callable[[], Awaitable[object]],
     ask: Callable[[Images, str], Awaitable[Result[T]]],
     pairs: Sequence[Pair],
     at_once: int,
@@ -50,6 +51,7 @@ async def answers(
 
     It asks as it is read: nothing more is begun than `at_once` questions, or kept than a few times as many.
     """
+    await load()  # what every question would meet is told once
     waiting = list(enumerate(pairs))[::-1]
     live: set[asyncio.Task[Outcome[T]]] = set()
     done: dict[int, Outcome[T]] = {}

@@ -6,9 +6,9 @@ The work is done on the agent's own loop, by an asynchronous generator; this is 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import suppress
-from types import TracebackType
 from typing import Generic, TypeVar
 
+from foveal.graphs.closing import Closing
 from foveal.graphs.loop import BackgroundLoop
 from foveal.graphs.result import Result
 from foveal.graphs.trace import Event
@@ -16,7 +16,7 @@ from foveal.graphs.trace import Event
 T = TypeVar("T", covariant=True)
 
 
-class Stream(Generic[T]):
+class Stream(Closing, Generic[T]):
     """An iterator and an asynchronous iterator; nothing begins before it is first read.
 
     Who leaves it early ends the work: by `close` or `aclose`, at the end of a `with`, or by letting go of it.
@@ -51,28 +51,6 @@ class Stream(Generic[T]):
         """The same, for use with `await`."""
         with suppress(RuntimeError):
             await asyncio.wrap_future(self._loop.submit(self._ended()))
-
-    def __enter__(self) -> "Stream[T]":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    async def __aenter__(self) -> "Stream[T]":
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        await self.aclose()
 
     async def _step(self) -> tuple[T, ...]:
         """The next one; nothing at the end, because no future may hold a StopIteration."""

@@ -79,6 +79,9 @@ class Desk:
         self.open: dict[str, asyncio.Future[Any]] = {}
         self.begun: list[str] = []
 
+    async def open_up(self) -> None:
+        assert not self.begun
+
     async def ask(self, image: Any, question: str) -> Any:
         self.begun.append(question)
         self.open[question] = asyncio.get_running_loop().create_future()
@@ -97,7 +100,7 @@ PAIRS = [("x.png", str(number)) for number in range(100)]
 
 async def test_as_they_are_had() -> None:
     desk = Desk()
-    told = answers(desk.ask, PAIRS, at_once=3, in_order=False)
+    told = answers(desk.open_up, desk.ask, PAIRS, at_once=3, in_order=False)
     first = asyncio.create_task(anext(told))
     await desk.until(lambda: len(desk.open) == 3)
     desk.open["1"].set_result("one")
@@ -108,7 +111,7 @@ async def test_as_they_are_had() -> None:
 
 async def test_no_more_are_begun_or_kept_than_was_said() -> None:
     desk = Desk()
-    told = answers(desk.ask, PAIRS, at_once=3, in_order=True)
+    told = answers(desk.open_up, desk.ask, PAIRS, at_once=3, in_order=True)
     first = asyncio.create_task(anext(told))
     await desk.until(lambda: len(desk.open) == 3)
     most = 3 * AHEAD
