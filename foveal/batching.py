@@ -20,9 +20,9 @@ from foveal.batch_progress import duration
 from foveal.batch_staff import Staff
 from foveal.evals.score import wilson
 from foveal.graphs import columnar, sheet
-from foveal.graphs.agent import chosen
 from foveal.graphs.budgets import Budgets
 from foveal.graphs.carriers import identities
+from foveal.graphs.choices import chosen
 from foveal.graphs.crowd import Hire
 from foveal.graphs.journal import FAILURES, RESULTS, Account, Journal, Sitting, State, now
 from foveal.graphs.query import COLUMNS

@@ -13,7 +13,8 @@ from foveal.agent.profiles import Profile
 from foveal.evals.ablation import Ablation
 from foveal.evals.report import Report, Scored, Share
 from foveal.evals.runner import evaluate
-from foveal.graphs.agent import Agent, chosen
+from foveal.graphs.agent import Agent
+from foveal.graphs.choices import chosen
 from foveal.terminal import console, lively, own_stdout
 
 

@@ -17,10 +17,7 @@ from foveal.agent.settings import settings
 from foveal.graphs.backends import dialect_of
 from foveal.graphs.budgets import Budgets
 from foveal.graphs.carriers import carrier
-from foveal.graphs.choices import Tools as Tools
-from foveal.graphs.choices import checked_gate
-from foveal.graphs.choices import chosen as chosen
-from foveal.graphs.choices import loaded as loaded
+from foveal.graphs.choices import Tools, checked_gate, chosen, loaded
 from foveal.graphs.closing import Closing
 from foveal.graphs.conversation import Conversation
 from foveal.graphs.durable.runs import Runs

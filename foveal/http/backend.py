@@ -6,7 +6,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol
 
-from foveal.graphs.agent import Agent, loaded
+from foveal.graphs.agent import Agent
+from foveal.graphs.choices import loaded
 from foveal.graphs.result import Result
 from foveal.graphs.run import Parts, Watcher, run
 from foveal.graphs.schema import schema_of

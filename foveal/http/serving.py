@@ -14,8 +14,9 @@ from foveal.agent.errors import InputError
 from foveal.agent.loudness import quiet
 from foveal.agent.profiles import Profile
 from foveal.agent.settings import settings
-from foveal.graphs.agent import Agent, checked_gate, chosen
+from foveal.graphs.agent import Agent
 from foveal.graphs.budgets import Budgets
+from foveal.graphs.choices import checked_gate, chosen
 from foveal.http.app import Door
 from foveal.http.auth import checked_binding
 from foveal.http.backend import Backend, Here

@@ -19,7 +19,8 @@ from foveal.agent.observations import (
     Recognised,
     Segmented,
 )
-from foveal.graphs.agent import Agent, Tools, chosen
+from foveal.graphs.agent import Agent
+from foveal.graphs.choices import Tools, chosen
 from foveal.graphs.result import Result
 from foveal.graphs.run import Parts, Watcher, run
 from foveal.graphs.schema import schema_of

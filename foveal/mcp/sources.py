@@ -14,7 +14,7 @@ from urllib.request import url2pathname
 
 from foveal.agent.errors import InputError
 from foveal.agent.settings import Settings
-from foveal.graphs.agent import loaded
+from foveal.graphs.choices import loaded
 from foveal.tools.images import Pixels
 
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+:")  # two letters: C:\ is a drive
