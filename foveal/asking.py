@@ -86,11 +86,11 @@ def run(order: Order) -> int:
         taken = [Taken(*pair) for pair in zip(agent.pictures(order.image), shown, strict=True)]
         agent.fetch()  # here: what it says is not to mix with the hops
         show = Show(order.json, order.hops, schema, started, order.checkpoint, taken)
-        show = replace(show, several=order.question == STDIN)
         worst = 0
         for question in questions:
             ask = partial(_asked, agent, taken, _Query(question, schema, order.verify))
-            worst = max(worst, told(agent, ask, show, out))
+            named = replace(show, several=question if order.question == STDIN else "")
+            worst = max(worst, told(agent, ask, named, out))
             show = replace(show, began=time.monotonic())
     return worst
 

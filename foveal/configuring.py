@@ -37,6 +37,8 @@ def _shown(name: str, given: Settings) -> str | int | float | bool | None:
     value = getattr(given, name)
     if name in SECRETS:
         return None if value is None else "..."
+    if "@" in str(value):  # an address with a password in it, perhaps
+        return "..."
     return str(value) if isinstance(value, Path) else value
 
 

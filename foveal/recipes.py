@@ -83,6 +83,8 @@ def _parser(name: str, kind: type[BaseModel]) -> argparse.ArgumentParser:
     parser = _Parser(
         prog=f"agent train {name}",
         description=f"{sys.modules[kind.__module__].__doc__}",
+        epilog=f"Examples:\n  agent train {name} --out runs/{name} --minutes 30\n"
+        f"  agent train {name} --out runs/{name} --steps 100 --count 200 --seed 7",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         argument_default=argparse.SUPPRESS,
         add_help=False,

@@ -17,7 +17,7 @@ from foveal.graphs.run import Watcher
 from foveal.graphs.schema import Schema
 from foveal.graphs.trace import Event, Started
 from foveal.show import Narrator
-from foveal.terminal import one_line, printable
+from foveal.terminal import console, one_line, printable
 from foveal.tools.images import Images
 from foveal.words import relied
 
@@ -39,8 +39,8 @@ class Show:
     """Where the run is kept, as typed."""
     images: Images | None = None
     """The run's images, where they may not be there to be had again."""
-    several: bool = False
-    """Whether it is one of several questions: each gets a line then, an answer or not."""
+    several: str = ""
+    """The question, where it is one of several: each gets a line then, an answer or not."""
 
 
 def told(agent: Agent, ask: Ask, show: Show, out: TextIO) -> int:
@@ -62,6 +62,8 @@ def _answered(agent: Agent, ask: Ask, show: Show, out: TextIO) -> Result:
         result = _settled(agent, _waited(ask), show, log.hear)
         out.write(json.dumps(log.report(result), ensure_ascii=False) + "\n")
     elif show.hops or (out.isatty() and not quiet()):
+        if show.several:
+            console(out).print(printable(show.several), style="bold")
         with Narrator(out) as narrator:
             result = _settled(agent, ask, show, narrator.tell)
     else:

@@ -19,6 +19,7 @@ import pytest
 import typer
 
 from foveal.agent.choosing import choose
+from foveal.agent.hub.progress import announce
 from foveal.agent.weights import SUMS
 from foveal.cli import app, main
 from foveal.following import latest
@@ -50,7 +51,7 @@ def agent(*words: str, **environment: str) -> "subprocess.CompletedProcess[str]"
     )
 
 
-@pytest.mark.parametrize("path", [path for path in verbs(ROOT) if path[0] != "train"])
+@pytest.mark.parametrize("path", list(verbs(ROOT)), ids=" ".join)
 def test_every_verb_shows_examples_of_itself(
     path: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -142,6 +143,15 @@ def test_quiet_leaves_the_answer_alone(
     assert capsys.readouterr() == ("2\n", "")
 
 
+def test_quiet_announces_no_download(capsys: pytest.CaptureFixture[str]) -> None:
+    announce("a model needs 5 GB")
+    assert capsys.readouterr().err == "foveal: a model needs 5 GB\n"
+    with restored():
+        set_to(True, 0)
+        announce("a model needs 5 GB")
+    assert capsys.readouterr().err == ""
+
+
 def test_quiet_does_not_hide_what_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["-q", "run", "--image", "nowhere.png", "--question", "?"]) == 2
     assert "does not exist" in capsys.readouterr().err
@@ -195,6 +205,16 @@ def test_a_line_of_answers_belongs_to_a_line_of_questions(
     assert capsys.readouterr().out == "\n\n"
 
 
+def test_hops_are_told_below_their_question(
+    ask: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("How many?\nAnd now?\n"))
+    assert ask([FIND, "2"], "--question", "-", "--hops") == 0
+    out = capsys.readouterr().out
+    told = ["How many?", "2 found", "confidence", "And now?", "2 found", "confidence"]
+    assert re.search(".*".join(map(re.escape, told)), out, re.DOTALL)
+
+
 @pytest.mark.parametrize(
     ("image", "text", "reason"),
     [("-", "What?\n", "stdin can hold the image or the questions"), ("", "\n", "no question")],
@@ -230,6 +250,7 @@ def read(terminal: int) -> bytes:
 
 
 COLOUR = re.compile(r"\x1b\[[\d;]*3[1-7]m")
+MOVES = re.compile(r"\x1b\[\d*[A-HJK]|\x1b\[\?25")
 
 
 def test_colours_follow_the_terminal_and_the_variables() -> None:
@@ -240,6 +261,20 @@ def test_colours_follow_the_terminal_and_the_variables() -> None:
     assert COLOUR.search(agent("--help", FORCE_COLOR="1", TERM="xterm-256color").stdout)
 
 
+def test_a_pipe_is_coloured_on_request_and_never_moves(
+    ask: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert ask([FIND, "2"], "--hops") == 0
+    out = capsys.readouterr().out
+    assert COLOUR.search(out)
+    assert not MOVES.search(out)
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert ask([FIND, "2"], "--hops") == 0
+    assert not COLOUR.search(capsys.readouterr().out)
+
+
 def test_a_dumb_terminal_sees_nothing_move(command: Callable[..., Any], picture: Path) -> None:
     ours, theirs = pty.openpty()
     words = ["run", "--image", str(picture), "--question", "How many?"]
@@ -248,7 +283,7 @@ def test_a_dumb_terminal_sees_nothing_move(command: Callable[..., Any], picture:
     seen = b"".join(iter(lambda: read(ours), b"")).decode()
     process.communicate()
     assert "2 found" in seen
-    assert not re.search(r"\x1b\[\d*[A-HJK]|\x1b\[\?25", seen)
+    assert not MOVES.search(seen)
 
 
 def test_settings_are_printed_as_a_file_that_sets_them(
