@@ -21,6 +21,7 @@ from foveal import (
     runs_command,
     serve_command,
     trace_command,
+    ui_command,
 )
 from foveal.agent.errors import InputError, SetupError
 from foveal.eval_command import measures
@@ -70,6 +71,7 @@ def agent(
 
 app.command(epilog=run_command.EXAMPLES, rich_help_panel=ASK)(run_command.run)
 app.command(epilog=batch_command.EXAMPLES, rich_help_panel=ASK)(batch_command.batch)
+app.command(epilog=ui_command.EXAMPLES, rich_help_panel=ASK)(ui_command.ui)
 app.command(epilog=runs_command.LIST_EXAMPLES, rich_help_panel=RUNS)(runs_command.runs)
 app.command(epilog=runs_command.RESUME_EXAMPLES, rich_help_panel=RUNS)(runs_command.resume)
 app.command(epilog=runs_command.FORK_EXAMPLES, rich_help_panel=RUNS)(runs_command.fork)

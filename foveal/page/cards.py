@@ -15,6 +15,7 @@ from foveal.agent.observations import (
     Segmented,
     View,
 )
+from foveal.graphs.result import Hop
 from foveal.page.drawing import drawn
 from foveal.page.ink import Stroke, relied_on, strokes
 from foveal.page.plates import SIDE, Plate, data_url, from_grey
@@ -63,6 +64,8 @@ class Card:
     """Parts of the image that the model was shown again: data URLs and their sizes in words."""
     trouble: str
     """Why nothing came back."""
+    hop: Hop | None
+    """What had come back when this was made."""
 
 
 def card(story: Story, step: Step, plates: Sequence[Plate]) -> Card:
@@ -75,7 +78,7 @@ def card(story: Story, step: Step, plates: Sequence[Plate]) -> Card:
     depth = from_grey(step.sketch.picture) if step.sketch and isinstance(seen, Ranged) else ""
     figure = _figure(step.image, plate, strokes(step, marks), depth, f"{title}: {said or trouble}")
     rows = [] if seen is None else list(_rows(seen))
-    return Card(step, title, figure, rows, said, _crops(seen, plate), trouble)
+    return Card(step, title, figure, rows, said, _crops(seen, plate), trouble, step.hop)
 
 
 def evidence(story: Story, plates: Sequence[Plate]) -> list[Figure]:

@@ -4,6 +4,7 @@ import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from PIL import Image
 from foveal.agent.errors import InputError
 from foveal.agent.settings import Settings
 from foveal.agent.transcript import Original
-from foveal.graphs.agent import loaded
+from foveal.graphs.choices import loaded
 from foveal.graphs.trace import Started
 from foveal.tools.images import Pixels
 from foveal.tools.store import content_hash
@@ -35,7 +36,7 @@ class Plate:
     missing: str = ""
     """Why it is empty."""
 
-    @property
+    @cached_property
     def uri(self) -> str:
         """The image as a data URL; nothing for an empty place."""
         return "" if self.pixels is None else data_url(Image.fromarray(self.pixels), SIDE)

@@ -37,14 +37,21 @@ ENDINGS = {"answer": "the model answered by itself", "gate": "sure enough withou
 
 def rendered(story: Story, plates: Sequence[Plate]) -> str:
     """The page. Raises SetupError where its libraries are not installed."""
+    return filled("page.html", page=Page(story, plates))
+
+
+def filled(template: str, **values: Any) -> str:
+    """One of the templates beside this file, with every text in it escaped."""
     with needs("page"):
         import jinja2
 
-    loader = jinja2.FileSystemLoader(HERE)
     environment = jinja2.Environment(
-        loader=loader, autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined
+        loader=jinja2.FileSystemLoader(HERE),
+        autoescape=True,
+        trim_blocks=True,
+        undefined=jinja2.StrictUndefined,
     )
-    return environment.get_template("page.html").render(page=Page(story, plates)).lstrip()
+    return environment.get_template(template).render(**values).lstrip()
 
 
 @dataclass
@@ -53,10 +60,13 @@ class Page:
 
     story: Story
     plates: Sequence[Plate]
-    uris: list[str] = field(init=False)
+    known: dict[int, Card] = field(default_factory=dict)
+    """Cards that were made before, by number."""
 
-    def __post_init__(self) -> None:
-        self.uris = [plate.uri for plate in self.plates]
+    @cached_property
+    def uris(self) -> list[str]:
+        """The images as data URLs."""
+        return [plate.uri for plate in self.plates]
 
     @property
     def started(self) -> Started:
@@ -92,7 +102,11 @@ class Page:
     @cached_property
     def cards(self) -> Mapping[int, Card]:
         """The actions by number."""
-        return {step.number: card(self.story, step, self.plates) for step in self.story.steps}
+        for step in self.story.steps:
+            before = self.known.get(step.number)
+            if before is None or before.hop is not step.hop:
+                self.known[step.number] = card(self.story, step, self.plates)
+        return self.known
 
     @cached_property
     def evidence(self) -> list[Figure]:

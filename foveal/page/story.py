@@ -13,6 +13,9 @@ from foveal.graphs.trace import Aside, Broke, DirectAnswer, Event, Started, Thou
 from foveal.tools.base import Mark
 from foveal.tools.catalogue import specialist_for
 
+PAUSED = "waiting for a person"
+"""What a run does that somebody has to approve."""
+
 
 @dataclass
 class Step:
@@ -155,7 +158,7 @@ def told(events: Iterable[Event]) -> Story:
 
 def hear(story: Story, event: Event) -> None:
     """Add what happened next."""
-    story.awaited = None
+    before, story.awaited = story.awaited, None
     match event.kind:
         case "thought":
             _thought(story, event)
@@ -178,7 +181,7 @@ def hear(story: Story, event: Event) -> None:
             story.result, story.broke = event.result, None
             _recall(story, event.result.hops)
         case _:
-            _aside(story, event)
+            _aside(story, event, before)
 
 
 def _preface(started: Started) -> Iterator[Word]:
@@ -192,15 +195,15 @@ def _preface(started: Started) -> Iterator[Word]:
         yield Word(f"Branched off run {started.fork.run} after hop {started.fork.hop}.", "run")
 
 
-def _aside(story: Story, event: Event) -> None:
-    """What happens around a run rather than in it."""
+def _aside(story: Story, event: Event, before: str | None) -> None:
+    """What happens around a run rather than in it; `before` is what was awaited."""
     if isinstance(event, Aside):
         story.awaited = "answering without looking"
     elif isinstance(event, Broke):
         story.broke = event.error
     elif event.kind == "paused":
-        story.awaited = "waiting for a person"
-    elif event.kind == "resumed":
+        story.awaited = PAUSED
+    elif event.kind == "resumed" and before != PAUSED:
         story.moments.append(Word("The run was taken up again.", "run"))
 
 

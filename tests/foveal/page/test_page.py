@@ -96,6 +96,7 @@ def test_a_run_taken_up_again_is_one_story(recorder: Any) -> None:
     words = text_of(recorder.events)
     assert "The run was taken up again." in words
     assert "broke off" not in words
+    assert words.count("taken up") == 1
     assert [step.number for step in told(recorder.events).steps] == [1]
 
 
