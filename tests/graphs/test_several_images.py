@@ -18,6 +18,7 @@ from foveal.agent.errors import InputError
 from foveal.agent.observations import Detected, Failed
 from foveal.agent.scripted import ScriptedModel
 from foveal.graphs.agent import Agent
+from foveal.graphs.crowd import _read
 from foveal.graphs.replay import replay
 from foveal.graphs.result import Result
 from foveal.graphs.run import run
@@ -250,3 +251,11 @@ def test_a_conversation_may_be_about_several(painter: Any, pair: Any) -> None:
         result = talk.ask("And the first square in the other?")
     assert (result.answer, [hop.image for hop in result.hops]) == ("small", [2])
     assert [(piece.label, piece.image) for piece in result.evidence] == [("red square", 2)]
+
+
+def test_agents_elsewhere_are_sent_the_bytes_of_every_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(b"encoded")
+    address = "https://example.org/b.png"
+    assert _read((path, b"given", address)) == [b"encoded", b"given", address]
+    assert (_read(path), _read(address)) == (b"encoded", address)
