@@ -12,14 +12,14 @@ LIST_EXAMPLES = examples(
 )
 RESUME_EXAMPLES = examples(
     "agent resume 20260102T030405-0a1b2c3d --checkpoint sqlite:runs.db",
-    "agent resume 20260102 --checkpoint sqlite:runs.db --reject 'not that face'",
-    "agent resume 20260102 --checkpoint sqlite:runs.db --region 40,10,120,90",
+    "agent resume last --checkpoint sqlite:runs.db --reject 'not that face'",
+    "agent resume last --checkpoint sqlite:runs.db --region 40,10,120,90",
 )
 FORK_EXAMPLES = examples(
-    "agent fork 20260102 --hop 1 --observation two-cubes.json --checkpoint sqlite:runs.db",
+    "agent fork last --hop 1 --observation two-cubes.json --checkpoint sqlite:runs.db",
 )
 
-Run = Annotated[str, typer.Argument(metavar="RUN", help="Its id, or enough of the id's beginning.")]
+Run = Annotated[str, typer.Argument(metavar="RUN", help="Its id, the beginning of it, or last.")]
 Image = Annotated[
     list[str] | None,
     typer.Option(

@@ -32,6 +32,8 @@ PAGES = (
     "docs/index.md",
     "docs/python.md",
     "docs/images.md",
+    "docs/evaluate.md",
+    "docs/durable.md",
     "docs/langgraph.md",
     "docs/mcp.md",
     "docs/shell.md",

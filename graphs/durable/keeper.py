@@ -22,6 +22,8 @@ from foveal.tools.store import ImageStore
 if TYPE_CHECKING:
     from langgraph.types import StateSnapshot
 
+LAST = "last"
+"""The run that was begun last, instead of its id."""
 Decisions = Mapping[str, Decision]
 """What a person decided, by the id of what waited."""
 
@@ -48,7 +50,10 @@ class Keeper:
             await self._tables.finish(result.run, result.model_dump_json())
 
     async def found(self, run: str) -> tuple[Record, Result | None]:
-        """A run by its id, or by enough of the id's beginning. Raises InputError when it is not there."""
+        """A run by its id or the beginning of it, or the LAST. Raises InputError when it is not there."""
+        runs = await self.all() if run == LAST else []
+        if runs:
+            return runs[-1]
         with troubles(self.place):
             row = await self._tables.found(run) or await self._beginning(run)
         record, result = row
