@@ -33,6 +33,7 @@ PAGES = (
     "docs/python.md",
     "docs/images.md",
     "docs/evaluate.md",
+    "docs/evaluate.md",
     "docs/durable.md",
     "docs/langgraph.md",
     "docs/mcp.md",
