@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet
@@ -149,7 +149,7 @@ class Agent(Closing):
         A model that converses (one of the Hub, one at a server) hears them as one dialogue, so "which of them is
         larger?" refers to what was said before. A native one knows single questions, and each is asked by itself.
         """
-        begun = Conversation(self._loop, partial(self.pictures, image), self._loaded)
+        begun = Conversation(self._loop, image, self.pictures, self._loaded)
         self._conversations.add(begun)
         return begun
 

@@ -15,7 +15,7 @@ from foveal.graphs.sessions import Sessions
 from foveal.graphs.stream import Stream, told
 from foveal.graphs.talk import Talk
 from foveal.graphs.trace import Event
-from foveal.tools.images import Pixels
+from foveal.tools.images import Images, Pixels, several
 
 
 class Conversation(Closing):
@@ -28,11 +28,12 @@ class Conversation(Closing):
     def __init__(
         self,
         loop: BackgroundLoop,
-        load: Callable[[], Sequence[Pixels]],
+        image: Images,
+        load: Callable[[Images], Sequence[Pixels]],
         parts: Callable[[], Coroutine[Any, Any, Parts]],
     ) -> None:
-        """`load` gives the images' pixels, once."""
-        self._loop, self._load, self._parts = loop, load, parts
+        """`load` is called once."""
+        self._loop, self._image, self._load, self._parts = loop, image, load, parts
         self._turn = asyncio.Lock()
         self._kept = AsyncExitStack()
         self._pictures: Sequence[Pixels] = ()
@@ -101,13 +102,20 @@ class Conversation(Closing):
                 raise RuntimeError("this conversation is closed; begin a new one")
             parts, talk = await self._begun()
             return await run(
-                question, self._pictures, parts, watch, schema=form, verify=verify, talk=talk
+                question,
+                self._pictures,
+                parts,
+                watch,
+                schema=form,
+                verify=verify,
+                sources=several(self._image),
+                talk=talk,
             )
 
     async def _begun(self) -> tuple[Parts, Talk]:
         """With the image in the store, which keeps it, and what is known about it, until the end."""
         if self._talk is None:
-            pictures = await asyncio.to_thread(self._load)
+            pictures = await asyncio.to_thread(self._load, self._image)
             parts = await self._parts()
             await self._kept.enter_async_context(pinned(pictures, parts.store))
             self._pictures = pictures

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from foveal.agent.errors import InputError
 from foveal.agent.transcript import Acted, Asked, Noted, Observed
 from foveal.graphs.agent import Agent
+from foveal.graphs.approval import ApprovalNeeded, Decision
 from foveal.graphs.budgets import Budgets
 from foveal.graphs.replay import replay
 
@@ -198,3 +200,29 @@ async def test_a_follow_up_is_replayed(made: Any, picture: Any, tmp_path: Path) 
     assert [getattr(again.usage, name) for name in counts] == [
         getattr(result.usage, name) for name in counts
     ]
+
+
+def test_a_follow_up_that_waits_for_a_person_goes_on_with_its_past(
+    made: Any, picture: Any, tmp_path: Path
+) -> None:
+    Image.fromarray(picture).save(tmp_path / "picture.png")
+    turns = (RED, "2", LOOK, "right")
+    kept = {"checkpoint": f"sqlite:{tmp_path / 'runs.db'}", "approve": ["look"]}
+    agent, _ = made(*turns, **kept)
+    with agent.conversation(tmp_path / "picture.png") as talk:
+        talk.ask("How many?")
+        with pytest.raises(ApprovalNeeded) as waiting:
+            talk.ask("Which is larger?")
+    another, model = made(*turns, **kept)
+    result = another.runs.resume(waiting.value.run, Decision.accept())
+    assert result.answer == "right"
+    assert [piece.box for piece in result.evidence] == [(40, 8, 60, 28)]
+    assert [type(item) for item in model.opened[0][:5]] == [Asked, Acted, Observed, Acted, Noted]
+
+
+def test_it_may_be_about_several_images(made: Any, picture: Any) -> None:
+    agent, model = made("2", "the first")
+    with agent.conversation([picture, picture[::-1].copy()]) as talk:
+        assert [talk.ask("How many?").answer, talk.ask("Which?").answer] == ["2", "the first"]
+    ((asked,),) = model.opened
+    assert len(asked.images) == 2
