@@ -54,6 +54,10 @@ class Asked(_Frozen):
         """The image of this number, from 1; the first for None. Raises IndexError when there is none."""
         return self.images[(number or 1) - 1]
 
+    def number_of(self, image: str) -> int:
+        """The number of the image with this content hash; the first of them, if it was given twice."""
+        return [one.image for one in self.images].index(image) + 1
+
 
 class Acted(_Frozen):
     """One turn of the model, as it wrote it."""

@@ -43,9 +43,8 @@ def _homes(
     targets: tuple[Target, ...], asked: Asked, objects: Mapping[int, Found]
 ) -> dict[int, int]:
     """In which image each object is that was found and is pointed at."""
-    numbers = {one.image: number for number, one in reversed([*enumerate(asked.images, start=1)])}
     return {
-        target.index: numbers[objects[target.index].box.image]
+        target.index: asked.number_of(objects[target.index].box.image)
         for target in targets
         if isinstance(target, Object) and target.index in objects
     }

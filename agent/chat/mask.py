@@ -34,18 +34,20 @@ _OPEN = re.compile(r"<\|(\w+)_start\|>((?:(?!<\|\w+_(?:start|end)\|>).)*)$", re.
 
 
 def turns(
-    tools: Iterable[PerceptionKind], found: Collection[int], largest: int, images: int = 1
+    tools: Iterable[PerceptionKind],
+    found: Collection[int],
+    largest: int,
+    others: Sequence[Collection[int]] = (),
 ) -> str:
     """A regular expression for every turn there is: plain text, or actions with text before them.
 
-    `found` are the numbers of the objects that may be named, `largest` is the largest number in a box; of several
-    `images` an action may name one.
+    `found` are the numbers of the objects that may be named, `largest` is the largest number in a box. Where there
+    are several images, `found` are those in the first and `others` those in each of the others.
     """
     text = rf"\s{{0,4}}{_VISIBLE}{_WORD}*"
     kinds = frozenset(tools)
-    target = _target(found, len(str(largest)))
-    image = _image(images)
-    forms = [_form(form, image, target) for form in FORMS if form.kind in kinds and _spelled(form)]
+    box, groups = _box(len(str(largest))), [_objects(each) for each in (found, *others)]
+    forms = [_form(form, box, groups) for form in FORMS if form.kind in kinds and _spelled(form)]
     if not forms:
         return f"{text}<*"
     action = f"(?:{'|'.join(forms)})"
@@ -57,27 +59,41 @@ def _spelled(form: Form) -> bool:
     return form.text or form.objects or bool(form.fixed)
 
 
-def _target(found: Collection[int], digits: int) -> str:
+def _box(digits: int) -> str:
     number = rf"(?:0|[1-9][0-9]{{0,{digits - 1}}})"
-    box = rf"\[{number}, ?{number}, ?{number}, ?{number}\]"
-    objects = [re.escape(OBJECT_TOKENS[index - 1]) for index in sorted(found)]
-    return f"(?:{'|'.join([box, *objects])})"
+    return rf"\[{number}, ?{number}, ?{number}, ?{number}\]"
 
 
-def _image(images: int) -> str:
-    if images == 1:
-        return ""
-    return f"(?:{'|'.join(map(re.escape, IMAGE_TOKENS[:images]))})?"
+def _objects(found: Collection[int]) -> list[str]:
+    return [re.escape(OBJECT_TOKENS[index - 1]) for index in sorted(found)]
 
 
-def _form(form: Form, image: str, target: str) -> str:
+def _any(ways: Iterable[str]) -> str:
+    return f"(?:{'|'.join(ways)})"
+
+
+def _form(form: Form, box: str, groups: Sequence[list[str]]) -> str:
+    """An action; `groups` are the objects in each image."""
+    names = [re.escape(token) for token in IMAGE_TOKENS[: len(groups)]] if len(groups) > 1 else []
     if form.text:
         inside = rf"[^<\s\x00-\x1f\x7f][^<\x00-\x1f\x7f]{{0,{PHRASE - 1}}}"
     elif form.fixed:
         inside = re.escape(form.fixed)
     else:
-        inside = f"{target}{{{form.least},{form.most}}}"
+        return f"{re.escape(form.start)}{_targets(form, box, groups, names)}{re.escape(form.end)}"
+    image = f"{_any(names)}?" if names else ""
     return f"{re.escape(form.start)}{image}{inside}{re.escape(form.end)}"
+
+
+def _targets(form: Form, box: str, groups: Sequence[list[str]], names: Sequence[str]) -> str:
+    """Targets in one image: in the first, in one that is named, or objects that are all in another."""
+    count = f"{{{form.least},{form.most}}}"
+    ways = [f"{_any([box, *groups[0]])}{count}"]
+    ways += [f"{_any(group)}{{1,{form.most}}}" for group in groups[1:] if group]
+    ways += [
+        f"{name}{_any([box, *group])}{count}" for name, group in zip(names, groups, strict=False)
+    ]
+    return _any(ways) if len(ways) > 1 else ways[0]
 
 
 class Boxes:
@@ -163,12 +179,12 @@ class Masks:
         tools: Iterable[PerceptionKind],
         found: Collection[int],
         largest: int,
-        images: int = 1,
+        others: Sequence[Collection[int]] = (),
     ) -> Mask:
         """For a turn as `turns` describes it."""
         from llguidance import LLMatcher
 
-        return self._made(LLMatcher.grammar_from_regex(turns(tools, found, largest, images)))
+        return self._made(LLMatcher.grammar_from_regex(turns(tools, found, largest, others)))
 
     def json(self, schema: Mapping[str, Any]) -> Mask | None:
         """For JSON that fits a schema; None for a schema that cannot be compiled."""

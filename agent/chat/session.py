@@ -66,9 +66,10 @@ class ChatSession:
 
         Raises ActionError when `max_new_tokens` cuts an action short; what was decoded stays in the context.
         """
-        found, frames = found_objects(self._items), self._frame.each
+        frames = self._frame.each
         largest = max(max(frame.limits) for frame in frames)
-        mask = self._model.masks.turn(tools, found, largest, len(frames))
+        found, *others = self._found()
+        mask = self._model.masks.turn(tools, found, largest, others)
         turn = await self._written(mask, max_new_tokens, on_text)
         actions = tuple(
             action.model_copy(update={"text": _answer(action.text)})
@@ -77,6 +78,17 @@ class ChatSession:
             for action in parse(turn.text, *(frame.target for frame in frames))
         )
         return self._kept(turn, actions)
+
+    def _found(self) -> list[list[int]]:
+        """The numbers of the objects found in each image."""
+        found, asked = found_objects(self._items), self._asked
+        if not asked.more:
+            return [list(found)]
+        homes = {index: asked.number_of(one.box.image) for index, one in found.items()}
+        return [
+            [index for index, home in homes.items() if home == number]
+            for number, _ in enumerate(asked.images, start=1)
+        ]
 
     async def fill(
         self,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from foveal.agent.actions import Area, Detect, Look, Read
+from foveal.agent.actions import PERCEPTIONS, Area, Detect, Look, Read
 from foveal.agent.chat.mask import Boxes, Masks, turns
 from foveal.agent.coordinates import framed
 from foveal.agent.errors import ActionError
@@ -83,15 +83,23 @@ async def test_what_it_writes_about_the_second_image_is_read_in_it(chat: Any) ->
     await (await model.open([ASKED, Acted(text=text), SEEN], Gallery())).act((), 2)
 
 
+async def test_what_it_may_name_is_in_the_image_where_it_was_found(chat: Any) -> None:
+    session = await chat("qwen2_vl").open([ASKED, Acted(text="a"), SEEN], Gallery())
+    assert session._found() == [[], [1]]
+    twice = ASKED.model_copy(update={"more": (*ASKED.more, *ASKED.more)})
+    session = await chat("qwen2_vl").open([twice, Acted(text="a"), SEEN], Gallery())
+    assert session._found() == [[], [1], []]
+
+
 @pytest.fixture(scope="module")
 def masks(chat: Any) -> Masks:
     tokenizer = chat("qwen2_vl").tokenizer
     return Masks(tokenizer, [tokenizer.eos_token_id])
 
 
-def may_write(masks: Masks, images: int, text: str) -> bool:
-    """Whether a mask lets a model write a text, in the longest tokens that may come."""
-    mask = masks.turn(("look", "detect", "read"), (1,), 1000, images)
+def may_write(masks: Masks, others: list[list[int]], text: str) -> bool:
+    """Whether a mask lets a model write a text, in the longest tokens that may come; object 1 is in the first."""
+    mask = masks.turn(PERCEPTIONS, (1,), 1000, others)
     spelled = {token: masks.bytes_of(token) for token in range(masks.size)}
     rest = text.encode()
     while rest:
@@ -110,7 +118,19 @@ def may_write(masks: Masks, images: int, text: str) -> bool:
     [
         ("<|detect_start|><|img_2|>cup<|detect_end|>", True, False),
         ("<|read_start|><|img_1|><|read_end|>", True, False),
-        ("<|look_start|><|img_2|><|obj_1|><|look_end|>", True, False),
+        ("<|look_start|><|img_1|><|obj_1|><|look_end|>", True, False),
+        ("<|look_start|><|img_2|><|obj_2|><|look_end|>", True, False),
+        ("<|look_start|><|obj_2|><|look_end|>", True, False),
+        ("<|look_start|><|obj_1|><|look_end|>", True, True),
+        ("<|look_start|><|img_2|><|obj_1|>", False, False),
+        ("<|depth_start|><|obj_2|><|obj_3|><|depth_end|>", True, False),
+        ("<|depth_start|><|obj_1|>[1, 2, 3, 4]<|depth_end|>", True, True),
+        ("<|depth_start|><|img_2|><|obj_3|>[1, 2, 3, 4]<|depth_end|>", True, False),
+        ("<|depth_start|><|img_2|><|depth_end|>", True, False),
+        ("<|depth_start|><|depth_end|>", True, True),
+        ("<|depth_start|><|obj_1|><|obj_2|>", False, False),
+        ("<|depth_start|><|obj_2|>[", False, False),
+        ("<|clip_action_start|><|img_2|><|clip_action|><|clip_action_end|>", True, False),
         ("<|look_start|><|img_2|>[1, 2, 3, 4]<|look_end|>", True, False),
         ("<|look_start|>[1, 2, 3, 4]<|look_end|>", True, True),
         ("<|look_start|><|img_3|>", False, False),
@@ -118,15 +138,15 @@ def may_write(masks: Masks, images: int, text: str) -> bool:
         ("<|img_2|>", False, False),
     ],
 )
-def test_only_images_that_are_there_can_be_named(
+def test_only_images_that_are_there_and_what_is_in_them_can_be_named(
     masks: Masks, text: str, with_two: bool, with_one: bool
 ) -> None:
-    assert (may_write(masks, 2, text), may_write(masks, 1, text)) == (with_two, with_one)
+    assert (may_write(masks, [[2, 3]], text), may_write(masks, [], text)) == (with_two, with_one)
 
 
 def test_the_expression_for_one_image_is_as_it_was() -> None:
     assert "img" not in turns(("look", "detect"), (1,), 1000)
-    assert "img_2" in turns(("look", "detect"), (1,), 1000, 2)
+    assert "img_2" in turns(("look", "detect"), (1,), 1000, [()])
 
 
 def test_a_box_has_to_fit_the_image_that_it_is_in() -> None:
