@@ -1,15 +1,13 @@
 """The Python door: an Agent that answers questions about images."""
 
 import asyncio
-import threading
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
-from weakref import WeakSet
+from typing import TYPE_CHECKING, Any
 
 from foveal.agent.errors import InputError
-from foveal.agent.model import Connected, PerceptionModel
+from foveal.agent.model import PerceptionModel
 from foveal.agent.native.control import Control
 from foveal.agent.pools import Pool, merged
 from foveal.agent.profiles import Profile, load
@@ -18,10 +16,9 @@ from foveal.graphs.backends import dialect_of
 from foveal.graphs.budgets import Budgets
 from foveal.graphs.carriers import carrier
 from foveal.graphs.choices import Tools, checked_gate, chosen, loaded
-from foveal.graphs.closing import Closing
 from foveal.graphs.conversation import Conversation
 from foveal.graphs.durable.runs import Runs
-from foveal.graphs.loop import BackgroundLoop
+from foveal.graphs.living import Living
 from foveal.graphs.many import Outcome, Pair, answers, checked_width
 from foveal.graphs.pinned import refuse_more
 from foveal.graphs.result import Result
@@ -40,10 +37,8 @@ if TYPE_CHECKING:
     from foveal.graphs.subgraph import Answered, Question, Whole
     from foveal.graphs.taking import Owner
 
-Made = TypeVar("Made")
 
-
-class Agent(Closing):
+class Agent(Living):
     """Answers questions about images; models and specialists are loaded when first needed, and kept.
 
     Everything runs on an event loop of the agent's own, so `ask` works with or without a running loop and
@@ -76,6 +71,7 @@ class Agent(Closing):
         own, and `dispatcher`, which comes with the `store` it works on, its specialists; whoever made them closes
         them. `control` replaces the control state of re-encodings, for ablations.
         """
+        super().__init__()
         if dispatcher is not None and store is None:
             raise InputError("a dispatcher comes with the store that it reads images from")
         self.settings = settings()
@@ -89,12 +85,6 @@ class Agent(Closing):
         self._pools = merged(self.profile.pools, pools or {})
         self._owns_dispatcher = dispatcher is None
         self._store = store if store is not None else ImageStore()
-        self._parts: Parts | None = None
-        self._peak = 0
-        self._conversations: WeakSet[Conversation] = WeakSet()
-        self._closing = threading.Event()
-        self._loading = asyncio.Lock()
-        self._loop = BackgroundLoop()
         self.runs = Runs(checkpoint, approve, self._loaded, self.pictures, self._loop)
 
     def ask(
@@ -114,21 +104,6 @@ class Agent(Closing):
         """The same, for use with `await`; cancelling it ends the run."""
         run = self._run(image, question, schema=schema, verify=verify)
         return await asyncio.wrap_future(self._loop.submit(run))
-
-    async def aload(self) -> None:
-        """Load the model now; else the first question does. Raises SetupError when it cannot be loaded."""
-        await asyncio.wrap_future(self._loop.submit(self._loaded()))
-
-    async def awith(self, work: Callable[[Parts], Coroutine[object, object, Made]]) -> Made:
-        """Do something else with what runs work with, loaded, on the agent's event loop; cancelling it ends it.
-
-        For doors that ask more than a question: a single action, or a run with other tools and budgets.
-        """
-
-        async def done() -> Made:
-            return await work(await self._loaded())
-
-        return await asyncio.wrap_future(self._loop.submit(done()))
 
     def stream(
         self, image: Images, question: str, *, schema: Wanted | None = None, verify: bool = False
@@ -206,39 +181,6 @@ class Agent(Closing):
 
         return Owner(self.pictures, self._store, self._loaded, self._loop)
 
-    def fetch(self) -> None:
-        """Download what the profile needs and this machine lacks, once; else the first question does.
-
-        Raises SetupError when it cannot be had. An interrupted download is gone on with the next time.
-        """
-        release = self.profile.release
-        if release is None or (self._model is not None and not self._owns_dispatcher):
-            return
-        from foveal.agent.hub.fetching import fetch
-
-        folder = fetch(release, self.profile.device, stop=self._closing.is_set)
-        self.profile = self.profile.fetched(folder)
-
-    @property
-    def object_store_peak(self) -> int:
-        """The most bytes of Ray's object store that this agent has held at once: images and results; 0 inline."""
-        usage = getattr(self._dispatcher, "usage", None)
-        return usage.peak if usage is not None else self._peak
-
-    def close(self) -> None:
-        """End what still runs and stop what was started. Closing twice is fine."""
-        self._closing.set()
-        if self._loop.started:
-            self._loop.wait(self._wound_up())
-        self._loop.close()
-
-    async def aclose(self) -> None:
-        """The same, for use with `await`."""
-        self._closing.set()
-        if self._loop.started:
-            await asyncio.wrap_future(self._loop.submit(self._wound_up()))
-        self._loop.close()
-
     async def _run(
         self,
         image: Images,
@@ -262,13 +204,6 @@ class Agent(Closing):
         refuse_more(len(pictures), self._model or dialect_of(self.profile), self.profile.name)
         return pictures
 
-    async def _loaded(self) -> Parts:
-        async with self._loading:
-            if self._parts is None:
-                parts = await asyncio.to_thread(self._assembled)
-                self._parts = await self.runs.keeping(parts, self.profile)
-            return self._parts
-
     def _assembled(self) -> Parts:
         self.fetch()
         if self._dispatcher is None:
@@ -285,23 +220,6 @@ class Agent(Closing):
             trace_dir=self._trace_dir,
         )
 
-    async def _wound_up(self) -> None:
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-        for conversation in list(self._conversations):
-            await conversation.wind_up()
-        if self._owns_dispatcher and self._dispatcher is not None:
-            await self._dispatcher.close()
-            self._peak, self._dispatcher = self.object_store_peak, None
-            self._store = ImageStore()
-        if self._parts is not None and self._model is None:
-            await _let_go(self._parts.model)
-        self._parts = None
-        await self.runs.close()
-        await asyncio.get_running_loop().shutdown_default_executor()
-
 
 def ask(
     image: Images,
@@ -314,11 +232,6 @@ def ask(
     """Answer one question with an Agent made for it; `options` are the Agent's."""
     with Agent(**options) as agent:
         return agent.ask(image, question, schema=schema, verify=verify)
-
-
-async def _let_go(model: PerceptionModel) -> None:
-    if isinstance(model, Connected):
-        await model.aclose()
 
 
 def _model(profile: Profile, control: Control | None) -> PerceptionModel:
