@@ -268,14 +268,15 @@ class Window:
         """The page, loaded; `how` is a viewport, a colour scheme."""
         context = self._browser.new_context(**{"viewport": {"width": 1100, "height": 900}, **how})
         page = context.new_page()
-        page.on(
-            "console",
-            lambda said: said.type in ("error", "warning") and self.faults.append(said.text),
-        )
+        page.on("console", self._hear)
         page.on("pageerror", lambda error: self.faults.append(str(error)))
         page.on("request", lambda request: self._note(request.url))
         page.goto(address.as_uri() if isinstance(address, Path) else address)
         return page
+
+    def _hear(self, said: Any) -> None:
+        if said.type in ("error", "warning"):
+            self.faults.append(said.text)
 
     def _note(self, url: str) -> None:
         if not url.startswith(("data:", "blob:", "file:", "http://127.0.0.1:", "ws://127.0.0.1:")):

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from foveal.cli import main
+from foveal.graphs.agent import Agent
 from foveal.graphs.trace import Event
 
 Write = Callable[[list[Event]], Path]
 
+TALL = {"width": 1100, "height": 1000}
 DETECT, SEGMENT = (27, 102, 217), (166, 38, 164)
 PLACE = """([number, x, y]) => {
   const svg = document.querySelector(`#hop-${number} .plate svg`), box = svg.getBoundingClientRect();
@@ -107,7 +109,7 @@ def test_every_hop_is_there(page_of: Any, everything: list[Event], window: Any) 
 
 
 def test_what_is_drawn_is_where_it_was(page_of: Any, everything: list[Event], window: Any) -> None:
-    page = window.open(page_of(everything), viewport={"width": 1100, "height": 1000})
+    page = window.open(page_of(everything), viewport=TALL)
     for x, y in ((40, 70), (70, 90), (100, 75), (180, 130), (230, 160), (280, 110)):
         assert drawn_at(page, 1, x, y, DETECT), (x, y)
     assert near(colour_at(page, 1, 150, 120), (110, 110, 110))
@@ -122,7 +124,7 @@ def test_what_is_drawn_is_where_it_was(page_of: Any, everything: list[Event], wi
 
 
 def test_the_drawing_can_be_taken_off(page_of: Any, everything: list[Event], window: Any) -> None:
-    page = window.open(page_of(everything), viewport={"width": 1100, "height": 1000})
+    page = window.open(page_of(everything), viewport=TALL)
     page.keyboard.press("d")
     assert not drawn_at(page, 1, 40, 70, DETECT)
     page.keyboard.press("d")
@@ -154,7 +156,10 @@ def test_even_a_script_that_got_in_would_not_run(
 
 def test_a_walk_by_keyboard(page_of: Any, everything: list[Event], window: Any) -> None:
     page = window.open(page_of(everything), reduced_motion="reduce")
-    focused = lambda: page.evaluate("document.activeElement.id")  # noqa: E731
+
+    def focused() -> Any:
+        return page.evaluate("document.activeElement.id")
+
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
     page.keyboard.press("j")
@@ -210,7 +215,7 @@ def test_without_its_image_the_page_still_shows_where(
     page_of: Any, everything: list[Event], window: Any, picture: Path
 ) -> None:
     picture.unlink()
-    page = window.open(page_of(everything), viewport={"width": 1100, "height": 1000})
+    page = window.open(page_of(everything), viewport=TALL)
     assert "give the image with --image" in page.locator(".lead").inner_text()
     assert drawn_at(page, 1, 40, 70, DETECT)
     assert near(colour_at(page, 1, 150, 120), (233, 236, 239))
@@ -222,3 +227,19 @@ def test_it_can_be_printed(page_of: Any, everything: list[Event], window: Any) -
     page.emulate_media(media="print", color_scheme="dark")
     assert page.evaluate("getComputedStyle(document.querySelector('.toggle')).display") == "none"
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
+@pytest.mark.slow
+def test_the_example_of_the_readme(tmp_path: Path, window: Any) -> None:
+    image = Path(__file__).parents[3] / "examples" / "tabletop.png"
+    with Agent("embedded", trace_dir=tmp_path) as agent:
+        result = agent.ask(image, "How many red cubes are there?")
+    assert main(["trace", str(result.trace)]) == 0
+    page = window.open(Path(str(result.trace)).with_suffix(".html"), viewport=TALL)
+    assert page.locator(".answer").inner_text() == result.answer == "3"
+    assert page.locator(".hop").count() == len(result.hops) > 0
+    assert len(result.evidence) == 3
+    for piece in result.evidence:
+        x0, y0, x1, y1 = piece.box
+        assert drawn_at(page, 1, x0, (y0 + y1) / 2, DETECT)
+        assert drawn_at(page, 1, x1, (y0 + y1) / 2, DETECT)

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import webbrowser
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,6 @@ from foveal.agent.transcript import Acted, Asked, Original
 from foveal.cli import main
 from foveal.graphs.result import Evidence, Fork, Hop
 from foveal.graphs.trace import Aside, Broke, Event, Resumed, Started
-from foveal.page import showing
 from foveal.page.drawing import CANVAS, drawn
 from foveal.page.ink import LONGEST, Stroke, relied_on
 from foveal.page.plates import plates
@@ -173,13 +173,18 @@ def test_an_address_in_a_trace_is_not_asked(recorder: Any) -> None:
     assert plate.missing == "this image came from http://127.0.0.1:9/x.png; give it with --image"
 
 
+def shown(started: Any, *given: str) -> Any:
+    """The pixels that the page would show."""
+    return plates(started, given, Settings())[0].pixels
+
+
 def test_the_image_is_found_where_the_trace_says_or_where_it_was_moved(
     recorder: Any, picture: Path, pixels: Any
 ) -> None:
-    assert np.array_equal(plates(recorder.events[0], (), Settings())[0].pixels, pixels)
+    assert np.array_equal(shown(recorder.events[0]), pixels)
     moved = picture.rename(picture.with_name("moved.png"))
     assert plates(recorder.events[0], (), Settings())[0].uri == ""
-    assert np.array_equal(plates(recorder.events[0], [str(moved)], Settings())[0].pixels, pixels)
+    assert np.array_equal(shown(recorder.events[0], str(moved)), pixels)
 
 
 def test_a_drawing_covers_what_is_drawn_and_nothing_else() -> None:
@@ -254,7 +259,7 @@ def test_agent_trace_opens_it_for_somebody_at_a_terminal(
     tmp_path: Path,
 ) -> None:
     opened: list[str] = []
-    monkeypatch.setattr(showing.webbrowser, "open", opened.append)
+    monkeypatch.setattr(webbrowser, "open", opened.append)
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     path = written(everything)
