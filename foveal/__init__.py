@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         SpecialistError,
     )
     from foveal.graphs.agent import Agent, ask
+    from foveal.graphs.approval import ApprovalNeeded, Decision
     from foveal.graphs.budgets import Budgets
     from foveal.graphs.conversation import Conversation
     from foveal.graphs.many import Outcome
@@ -29,8 +30,10 @@ if TYPE_CHECKING:
 _HOMES = {
     "ActionError": "foveal.agent.errors",
     "Agent": "foveal.graphs.agent",
+    "ApprovalNeeded": "foveal.graphs.approval",
     "Budgets": "foveal.graphs.budgets",
     "Conversation": "foveal.graphs.conversation",
+    "Decision": "foveal.graphs.approval",
     "FovealError": "foveal.agent.errors",
     "InputError": "foveal.agent.errors",
     "Outcome": "foveal.graphs.many",
@@ -44,8 +47,10 @@ _HOMES = {
 __all__ = [
     "ActionError",
     "Agent",
+    "ApprovalNeeded",
     "Budgets",
     "Conversation",
+    "Decision",
     "FovealError",
     "InputError",
     "Outcome",

@@ -85,12 +85,13 @@ async def _at(hop: int, record: Record, keeper: Keeper) -> Mapping[str, Any]:
 def _branched(record: Record, origin: Fork, parts: Parts) -> Record:
     """The record of the fork. It looks already, so nothing is asked without looking first."""
     run = run_id()
+    folder = parts.trace_dir or (Path(record.trace).parent if record.trace else None)
     changes: dict[str, Any] = {
         "run": run,
         "began": datetime.now(UTC),
         "fork": origin,
         "gate": None,
-        "trace": str(traced(parts.trace_dir, run).absolute()) if parts.trace_dir else None,
+        "trace": str(traced(folder, run).absolute()) if folder else None,
     }
     return record.model_copy(update=changes)
 

@@ -78,6 +78,7 @@ async def taken_up(record: Record, parts: Parts, wanted: Wanted, resumed: Resump
             record.verify,
             stopwatch(await _before(record.run, keeper)),
             resumed,
+            sources=record.sources,
         )
         settings = replace(
             parts,

@@ -122,6 +122,24 @@ class Runs:
         wanted = self._wanted(images, schema, watch)
         return self._loop.wait(self._forked(run, hop, observation, wanted))
 
+    async def afork(
+        self,
+        run: str,
+        hop: int,
+        observation: Observation | Any = None,
+        *,
+        images: Images | None = None,
+        schema: WantedSchema[T] | None = None,
+        watch: Watcher | None = None,
+    ) -> Result[T]:
+        """The same, for use with `await`."""
+        forked = self._forked(run, hop, observation, self._wanted(images, schema, watch))
+        return await asyncio.wrap_future(self._loop.submit(forked))
+
+    async def aall(self) -> list[Kept]:
+        """Every run that is kept, for use with `await`."""
+        return await asyncio.wrap_future(self._loop.submit(self._listed()))
+
     async def keeper(self) -> Keeper | None:
         """The open database, if there is one. Only on the agent's own loop."""
         async with self._opening:

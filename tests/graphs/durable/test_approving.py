@@ -63,10 +63,21 @@ def test_nothing_is_done_before_a_person_accepts(waiting: Waiting, painter: Any)
     assert [hop.approval for hop in result.hops] == [None, "accepted"]
 
 
-def test_another_process_may_decide(waiting: Waiting, agent: Make, painter: Any) -> None:
-    one, found = waiting()
+@pytest.mark.parametrize("kind", ["sqlite", "sqlite-latest", "postgres"])
+def test_another_process_may_decide(
+    kind: str,
+    waiting: Waiting,
+    agent: Make,
+    painter: Any,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+) -> None:
+    place = f"{kind}:{tmp_path / 'waiting.db'}"
+    if kind == "postgres":
+        place = request.getfixturevalue("postgres").address
+    one, found = waiting(checkpoint=place)
     one.close()
-    assert agent(*SCRIPT).runs.resume(found.run, Decision.accept()).answer == "2"
+    assert agent(*SCRIPT, checkpoint=place).runs.resume(found.run, Decision.accept()).answer == "2"
     assert _done(painter) == ["detect", "look"]
 
 

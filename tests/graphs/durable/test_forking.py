@@ -130,6 +130,14 @@ def test_going_back_needs_every_step(agent: Make, picture_file: Path, tmp_path: 
         one.runs.fork(run, 1)
 
 
+async def test_all_of_it_can_be_awaited(agent: Make, picture_file: Path) -> None:
+    one = agent(*SCRIPT)
+    first = await one.aask(picture_file, "How many?")
+    second = await one.runs.afork("last", 1, THREE)
+    assert await one.runs.aresume(second.run) == second
+    assert [kept.run for kept in await one.runs.aall()] == [first.run, second.run]
+
+
 async def test_a_fork_has_a_trace_of_its_own(
     agent: Make, picture_file: Path, tmp_path: Path
 ) -> None:

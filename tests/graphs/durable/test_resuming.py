@@ -230,6 +230,51 @@ def test_the_answer_without_looking_is_not_asked_for_again(
     assert (result.direct.answer, result.answer) == ("unknown", "2")
 
 
+def test_a_server_that_went_down_is_gone_on_with(
+    agent: Make, painter: Any, picture_file: Path, postgres: Any
+) -> None:
+    async def crash(action: Any) -> None:
+        if action.kind == "look":
+            postgres.stop()
+
+    painter.before = crash
+    one = agent(*SCRIPT, checkpoint=postgres.address)
+    try:
+        with pytest.raises(SetupError, match="see that the server runs"):
+            one.ask(picture_file, "How many?")
+    finally:
+        postgres.start()
+    painter.before = None
+    painter.calls.clear()
+    assert agent(*SCRIPT, checkpoint=postgres.address).runs.resume("last").answer == "2"
+    assert [action.kind for action in painter.calls] == ["look"]
+
+
+def test_a_follow_up_question_is_gone_on_with(
+    agent: Make, painter: Any, picture_file: Path, reciter: Any
+) -> None:
+    """What was said before it is in the checkpoint as well."""
+    model = reciter("1", *SCRIPT)
+    painter.before = lambda action: _end() if action.kind == "look" else asyncio.sleep(0)
+    one = agent(model=model)
+    with one.conversation(picture_file) as talk:
+        assert talk.ask("How many are blue?").answer == "1"
+        with pytest.raises(Cut):
+            talk.ask("And red?")
+    painter.before = None
+    model = reciter("1", *SCRIPT)
+    assert agent(model=model).runs.resume("last").answer == "2"
+    ((first, *_),) = model.opened
+    assert first.question == "How many are blue?"
+
+
+def test_a_file_that_is_no_database_is_left_alone(agent: Make, picture_file: Path) -> None:
+    before = picture_file.read_bytes()
+    with pytest.raises(SetupError, match=r"not a database; see that .* is a database of runs"):
+        agent(checkpoint=f"sqlite:{picture_file}").runs.all()
+    assert picture_file.read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("checkpoint", "told"),
     [
