@@ -117,7 +117,7 @@ def _weights() -> Iterator[Check]:
         folder = embedded_weights()
         listed = checksums(folder)
     except (FovealError, OSError, UnicodeDecodeError) as error:
-        yield _broken("weights", "folder", str(error), "correct FOVEAL_WEIGHTS or unset it")
+        yield _broken("weights", "folder", str(error), "correct that setting, or take it out")
         return
     yield Check(about="weights", name="folder", state="ok", found=str(folder))
     for name in dict.fromkeys((*ESSENTIAL, *SPECIALISTS, *sorted(listed))):
@@ -218,7 +218,7 @@ def _devices() -> Iterator[Check]:
     try:
         device = settings().device
     except FovealError as error:
-        yield _broken("devices", "settings", str(error), "correct the variable or unset it")
+        yield _broken("devices", "settings", str(error), "correct that setting, or take it out")
         return
     if device.startswith("cuda") and not gpus:
         yield _broken(

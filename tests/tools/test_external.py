@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -156,6 +157,25 @@ def test_everything_that_decides_the_answers_is_told_apart(offer: Offer) -> None
         seen.add(identity(chosen("mine", **options)))
         assert identity(chosen("mine", **options)) in seen
     assert len(seen) == 4
+
+
+def test_what_pip_noted_counts_unless_the_sources_may_change_without_it(
+    offer: Offer, tmp_path: Path
+) -> None:
+    offer("pkg", "mine", GOOD)
+    info = tmp_path / "site" / "pkg-1.dist-info"
+
+    def noted(rows: str) -> str:
+        (info / "RECORD").write_text(rows, encoding="utf-8")
+        return identity(chosen("mine"))
+
+    first = noted("a.py,sha256=1,9\npkg-1.dist-info/METADATA,sha256=1,9\na.pyc,,\n")
+    assert noted("a.py,sha256=1,9\npkg-1.dist-info/METADATA,sha256=2,9\n") == first
+    assert noted("weights.bin,sha256=3,9\na.py,sha256=1,9\n") != first
+    (info / "direct_url.json").write_text('{"dir_info": {"editable": true}}', encoding="utf-8")
+    linked = noted("link.pth,sha256=1,9\n")
+    offer("pkg", "mine", GOOD + "# changed")
+    assert identity(chosen("mine")) != linked
 
 
 def test_a_node_with_another_version_refuses(offer: Offer) -> None:
