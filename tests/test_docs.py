@@ -38,6 +38,7 @@ PAGES = (
     "docs/langgraph.md",
     "docs/mcp.md",
     "docs/shell.md",
+    "docs/trace.md",
 )
 """Pages whose every example runs."""
 WIDTH = 80
