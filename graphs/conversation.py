@@ -69,7 +69,7 @@ class Conversation(Closing):
         return Stream(self._loop, told(run))
 
     def close(self) -> None:
-        """Let go of image and session. Closing twice is fine."""
+        """Let go of image and session, after the question under way. Closing twice is fine."""
         with suppress(RuntimeError):  # the agent is closed, and so is this
             self._loop.wait(self.wind_up())
 
