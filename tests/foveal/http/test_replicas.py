@@ -83,9 +83,11 @@ def made(folder: Path, phrase: str) -> Agent:
 async def replicas(folder: Path, phrase: str) -> AsyncIterator[Replicas]:
     scale = Scale(few=1, many=1, num_cpus=0.1)
     found = Replicas(partial(made, folder, phrase), {}, scale, phrase, lambda line: None)
-    await found.load()
-    yield found
-    await asyncio.to_thread(found.close)
+    try:
+        await found.load()
+        yield found
+    finally:
+        await asyncio.to_thread(found.close)
 
 
 def question(picture_url: str, **changes: Any) -> Question:
@@ -142,6 +144,14 @@ async def test_a_model_that_cannot_be_loaded_is_said_at_once(ray: None, tmp_path
     with pytest.raises(SetupError, match="the weights are damaged; mend them"):
         async with replicas(tmp_path, "broken"):
             raise AssertionError("it was loaded")
+
+
+def test_no_cluster_is_one_line() -> None:
+    words = [sys.executable, "-c", PROGRAM, "serve", "--port", "0", "--ray", "127.0.0.1:9", "-q"]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("agent: no Ray cluster at '127.0.0.1:9'")
+    assert done.stderr.count("\n") == 1
 
 
 def test_the_official_client_is_answered_by_replicas(tmp_path: Path, example_url: str) -> None:

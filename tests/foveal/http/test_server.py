@@ -6,12 +6,14 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from foveal.cli import main
+from foveal.graphs.trace import Finished, read
 
 CHAT = "/v1/chat/completions"
 RED = "<|detect_start|>red cube<|detect_end|>"
@@ -82,6 +84,14 @@ def test_a_client_that_hangs_up_ends_its_run(start: Any, body: Any) -> None:
         assert server.process.poll() is None
     server.process.terminate()
     assert server.ended() == 0
+
+
+def test_every_run_is_traced(start: Any, body: Any, tmp_path: Path) -> None:
+    server = start(["2"], "--trace", str(tmp_path / "traces"))
+    run = httpx.post(server.url + CHAT, json=body()).json()["foveal"]["run"]
+    (trace,) = (tmp_path / "traces").glob("*.jsonl")
+    assert trace.stem == run
+    assert isinstance(read(trace)[-1], Finished)
 
 
 def test_what_cannot_be_ordered_is_one_line(
