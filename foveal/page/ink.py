@@ -18,6 +18,7 @@ from foveal.agent.observations import (
 )
 from foveal.graphs.result import Evidence
 from foveal.page.story import Step
+from foveal.terminal import printable
 
 COLOURS: dict[PerceptionKind, str] = {
     "look": "#1a7f37",
@@ -102,7 +103,7 @@ def _seen(seen: Observation) -> Iterator[tuple[XYXY, int, str]]:
 def _label(index: int, name: str, count: int) -> str:
     """A number and a name, as far as there is room for them and a font that has the letters."""
     number = str(index) if index else ""
-    name = " ".join(name.split())
+    name = printable(" ".join(name.split()))
     if count > CROWDED or any(ord(letter) > 0x24F for letter in name):
         return number
     short = name if len(name) <= LONGEST else f"{name[: LONGEST - 3]}..."

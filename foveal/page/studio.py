@@ -189,7 +189,8 @@ def _theme() -> Any:
 def _style() -> str:
     """The style sheet of a page, for a part of one: what it says of the whole is said of that part."""
     css = (HERE / "page.css").read_text(encoding="utf-8")
-    return ".foveal { " + css.replace(":root", "&").replace("body {", "& {") + " }"
+    part = ".foveal { " + css.replace(":root", "&").replace("body {", "& {") + " }"
+    return part + (HERE / "live.css").read_text(encoding="utf-8")
 
 
 def _guard(host: str) -> Any:

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 import webbrowser
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -20,7 +21,7 @@ from foveal.agent.settings import Settings
 from foveal.agent.transcript import Acted, Asked, Original
 from foveal.cli import main
 from foveal.graphs.result import Evidence, Fork, Hop
-from foveal.graphs.trace import Aside, Broke, Event, Resumed, Started
+from foveal.graphs.trace import Aside, Broke, Event, Resumed, Started, read
 from foveal.page.drawing import CANVAS, drawn
 from foveal.page.ink import LONGEST, Stroke, relied_on
 from foveal.page.plates import plates
@@ -206,8 +207,8 @@ def test_a_mask_lets_the_image_through() -> None:
 
 @pytest.mark.parametrize(
     ("label", "shown"),
-    [("a\nb", "a b"), ("x" * 40, "x" * (LONGEST - 3) + "..."), ("\u7ea2", "")],
-    ids=["lines", "long", "no letters for it"],
+    [("a\nb", "a b"), ("x" * 40, "x" * (LONGEST - 3) + "..."), ("\u7ea2", ""), ("\x1b[31m", "")],
+    ids=["lines", "long", "no letters for it", "no letters at all"],
 )
 def test_labels_fit(label: str, shown: str) -> None:
     piece = Evidence(label=label, box=(0, 0, 9, 9), score=None, action="detect")
@@ -310,3 +311,28 @@ def test_old_traces_have_pages_too(
     path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     assert main(["trace", str(path)]) == 0
     assert isinstance(everything[0], Started)
+
+
+def test_a_trace_says_where_its_image_came_from(
+    ask: Callable[..., int], tmp_path: Path, picture: Path
+) -> None:
+    assert ask(["none"], "--trace", str(tmp_path / "traces")) == 0
+    [trace] = (tmp_path / "traces").glob("*.jsonl")
+    started = read(trace)[0]
+    assert isinstance(started, Started)
+    assert started.sources == (str(picture),)
+    assert main(["trace", str(trace)]) == 0
+    assert 'id="plate-0"' in trace.with_suffix(".html").read_text(encoding="utf-8")
+
+
+def test_every_file_of_the_page_is_in_the_wheel() -> None:
+    root = Path(__file__).parents[3]
+    declared = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    patterns = declared["tool"]["setuptools"]["package-data"]["foveal.page"]
+    parts = [
+        path
+        for path in (root / "foveal" / "page").iterdir()
+        if path.is_file() and path.suffix != ".py"
+    ]
+    assert {"page.html", "page.css", "page.js"} <= {path.name for path in parts}
+    assert [path.name for path in parts if not any(map(path.match, patterns))] == []
