@@ -71,6 +71,21 @@ def test_nothing_is_asked_twice(
     assert (kept.state, len(kept.hops), kept.answer) == ("finished", 2, "2")
 
 
+def test_a_run_that_had_not_begun_begins(agent: Make, reciter: Any, picture_file: Path) -> None:
+    model = reciter(*SCRIPT)
+
+    async def end(*_: Any) -> None:
+        raise Cut
+
+    model.open = end
+    one = agent(model=model)
+    with pytest.raises(Cut):
+        one.ask(picture_file, "How many?")
+    (kept,) = one.runs.all()
+    assert (kept.state, kept.hops) == ("unfinished", ())
+    assert agent(*SCRIPT).runs.resume(kept.run).answer == "2"
+
+
 def test_a_finished_run_gives_its_result_again(
     agent: Make, picture_file: Path, painter: Any
 ) -> None:
