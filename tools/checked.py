@@ -39,12 +39,14 @@ class Checked:
 
     def __init__(self, place: str, package: str, inner: Specialist, draws: bool) -> None:
         """`package` is named in errors; `draws` is whether pictures are passed on."""
-        self._place, self._package, self._inner, self._draws = place, package, inner, draws
+        self.inner = inner
+        """What does the work, and remembers."""
+        self._place, self._package, self._draws = place, package, draws
 
     def warm_up(self) -> None:
         """As the specialist does."""
         try:
-            self._inner.warm_up()
+            self.inner.warm_up()
         except FovealError:
             raise
         except Exception as error:
@@ -54,7 +56,7 @@ class Checked:
     def run(self, batch: Sequence[Request]) -> list[Reply]:
         """Its replies. Raises SetupError for what is no reply, SpecialistError for one that makes no sense."""
         try:
-            replies: Any = self._inner.run(batch)
+            replies: Any = self.inner.run(batch)
         except FovealError:
             raise
         except Exception as error:

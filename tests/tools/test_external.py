@@ -23,6 +23,7 @@ from foveal.tools.worker import Worker
 
 Offer = Callable[..., None]
 GOOD = """
+from foveal.tools.cache import ByteLRU
 from foveal.agent.observations import Box, Detected, Found
 from foveal.tools.base import Reply
 
@@ -31,12 +32,14 @@ class Made:
 
     def __init__(self, device, **options):
         self.device, self.options, self.batches = device, options, []
+        self.seen = ByteLRU(100)
 
     def warm_up(self):
         self.warm = True
 
     def run(self, batch):
         self.batches.append(len(batch))
+        self.seen.put("image", batch, 50)
         return [self.reply(request) for request in batch]
 
     def reply(self, request):
@@ -90,6 +93,7 @@ def test_a_worker_warms_it_up_and_gives_it_batches(offer: Offer, photo: NDArray[
         worker = Worker("detector", factory("detector", chosen("mine"), "cpu", False), Pool())
         asked = [worker.run(Detect(phrase="cup"), "image", (), photo) for _ in range(3)]
         replies: list[Any] = await asyncio.gather(*asked)
+        assert (await worker.stats()).cached_bytes == 50
         return [reply.observation.objects[0].label for reply in replies]
 
     assert asyncio.run(ask()) == ["cpu {} 3"] * 3
