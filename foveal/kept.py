@@ -94,8 +94,11 @@ def tell(run: str | None, checkpoint: str | None, as_json: bool) -> int:
 def resume(order: Order, verdict: Verdict) -> int:
     """Go on with a run. Returns the exit code of `agent run`."""
 
+    decision = verdict.decision
+    if decision is None and verdict.only is not None:
+        raise InputError("--only goes with --accept, --reject, --region or --phrase")
+
     def go_on(agent: Agent, record: Record, pending: tuple[Pending, ...], hear: Watcher) -> Result:
-        decision = verdict.decision
         said: Any = decision
         if decision is not None and verdict.only is not None:
             if verdict.only > len(pending):
@@ -103,7 +106,6 @@ def resume(order: Order, verdict: Verdict) -> int:
             said = {pending[verdict.only - 1].id: decision}
         return agent.runs.resume(record.run, said, images=order.images or None, watch=hear)
 
-    verdict.decision  # noqa: B018  # what cannot be is told before anything is loaded
     return _taken_up(order, go_on)
 
 

@@ -15,20 +15,18 @@ from langgraph.runtime import get_runtime
 from foveal.agent.transcript import Asked, Original
 from foveal.graphs.build import build
 from foveal.graphs.context import stopwatch
+from foveal.graphs.course import Course, Resumption, traced
 from foveal.graphs.home import afar
 from foveal.graphs.recall import Recall, Recalling
 from foveal.graphs.result import Result
 from foveal.graphs.run import (
-    Course,
     Looped,
     Parts,
-    Resumption,
     Watcher,
     checked_question,
     context_of,
     follow,
     steps_of,
-    traced,
 )
 from foveal.graphs.schema import schema_of
 from foveal.graphs.sessions import Sessions

@@ -1,6 +1,5 @@
 """One run, from pixels and a question to a Result."""
 
-import secrets
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -21,13 +20,14 @@ from foveal.agent.transcript import Asked
 from foveal.graphs.approval import ApprovalNeeded
 from foveal.graphs.budgets import Budgets
 from foveal.graphs.context import Context, stopwatch
+from foveal.graphs.course import Course, aside, run_id, traced
 from foveal.graphs.direct import answered
 from foveal.graphs.durable.record import Chosen, Record, source_of
 from foveal.graphs.pinned import pinned, refuse_more
-from foveal.graphs.result import Fork, Hop, Result
+from foveal.graphs.result import Result
 from foveal.graphs.schema import Schema
 from foveal.graphs.sessions import Sessions
-from foveal.graphs.state import Entry, Reply, Request, State
+from foveal.graphs.state import Reply, Request, State
 from foveal.graphs.talk import Talk
 from foveal.graphs.trace import Broke, Event, Finished, Paused, Resumed, Started, TraceWriter
 from foveal.tools.base import Dispatcher
@@ -36,7 +36,7 @@ from foveal.tools.store import ImageStore
 if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
 
-    from foveal.graphs.durable.keeper import Decisions, Keeper
+    from foveal.graphs.durable.keeper import Keeper
 
 Watcher = Callable[[Event], None]
 Looped = Callable[["Course", Asked, "Parts", Watcher, str | None], Awaitable[Result]]
@@ -117,41 +117,6 @@ def checked_question(question: str) -> str:
             "the question is empty; ask something, e.g. 'How many red cubes are there?'"
         )
     return question.strip()
-
-
-@dataclass(frozen=True)
-class Course:
-    """One run: what was asked, and, where it is taken up again, from where."""
-
-    name: str
-    """Its id."""
-    asked: Asked
-    schema: Schema | None
-    verify: bool
-    clock: Callable[[], float]
-    resumed: "Resumption | None" = None
-    talk: Talk | None = None
-    """The conversation that it goes on with."""
-    sources: tuple[str | None, ...] = ()
-    """Where each image can be had again, if that is known."""
-
-    def past(self, aside: bool = False) -> list[Entry]:
-        """What was said before the question."""
-        return self.talk.past(aside) if self.talk else []
-
-
-@dataclass(frozen=True)
-class Resumption:
-    """Where a run is taken up again."""
-
-    hops: tuple[Hop, ...] = ()
-    """What was seen so far."""
-    decisions: "Decisions" = field(default_factory=dict)
-    """What a person decided."""
-    trace: TraceWriter | None = None
-    """What was traced so far, to be gone on with."""
-    fork: Fork | None = None
-    """Where the run branched off another, if it did."""
 
 
 async def follow(
@@ -269,11 +234,6 @@ def _recorded(
         yield emit, str(writer.path)
 
 
-def traced(folder: Path, name: str) -> Path:
-    """Where a run's trace is written."""
-    return folder / f"{name}.jsonl"
-
-
 def _started(course: Course, parts: Parts) -> Started:
     return Started(
         run=course.name,
@@ -309,13 +269,3 @@ def _record(course: Course, parts: Parts) -> Record:
         trace=str(trace.absolute()) if trace else None,
         version=version("foveal"),
     )
-
-
-def aside(name: str) -> str:
-    """The thread of a run's answer without looking."""
-    return f"{name}.direct"
-
-
-def run_id() -> str:
-    """Sorts by time; unique across processes."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"

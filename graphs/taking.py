@@ -8,8 +8,9 @@ from typing import Any
 from typing_extensions import TypedDict
 
 from foveal.agent.errors import InputError
+from foveal.graphs.course import run_id
 from foveal.graphs.loop import BackgroundLoop
-from foveal.graphs.run import Parts, checked_question, run_id
+from foveal.graphs.run import Parts, checked_question
 from foveal.graphs.schema import schema_of
 from foveal.tools.images import Pixels
 from foveal.tools.store import ImageStore, content_hash

@@ -12,12 +12,13 @@ from foveal.agent.actions import PerceptionKind
 from foveal.agent.errors import InputError
 from foveal.agent.observations import Detected, Observation
 from foveal.agent.transcript import Observed, found_objects, numbered
+from foveal.graphs.course import Resumption, run_id, traced
 from foveal.graphs.durable.keeper import Keeper
 from foveal.graphs.durable.keeping import pointed_at
 from foveal.graphs.durable.record import Record
 from foveal.graphs.durable.resuming import Wanted, kept_in, must_suit, taken_up
 from foveal.graphs.result import Fork, Hop, Result
-from foveal.graphs.run import Parts, Resumption, run_id, traced
+from foveal.graphs.run import Parts
 from foveal.graphs.state import Entry
 
 REPLIES: dict[PerceptionKind, str] = {

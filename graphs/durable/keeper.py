@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 from foveal.agent.errors import InputError
 from foveal.agent.observations import Observation
 from foveal.agent.transcript import Asked
-from foveal.graphs.approval import ApprovalNeeded, Decision, Pending
+from foveal.graphs.approval import ApprovalNeeded, Pending
 from foveal.graphs.context import Context
+from foveal.graphs.course import Decisions
 from foveal.graphs.durable.keeping import packed, pointed_at, restored
 from foveal.graphs.durable.place import Place, troubles
 from foveal.graphs.durable.record import Record, record_of
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 LAST = "last"
 """The run that was begun last, instead of its id."""
-Decisions = Mapping[str, Decision]
-"""What a person decided, by the id of what waited."""
 
 
 class Keeper:

@@ -8,12 +8,13 @@ from pathlib import Path
 from foveal.agent.errors import InputError
 from foveal.graphs.approval import ApprovalNeeded, Decision, Pending, outcome_of
 from foveal.graphs.context import stopwatch
-from foveal.graphs.durable.keeper import Decisions, Keeper, pending_in
+from foveal.graphs.course import Course, Decisions, Resumption, aside
+from foveal.graphs.durable.keeper import Keeper, pending_in
 from foveal.graphs.durable.record import Record, must_agree
 from foveal.graphs.durable.retrace import Continued
 from foveal.graphs.pinned import pinned
 from foveal.graphs.result import Result
-from foveal.graphs.run import Course, Parts, Resumption, Watcher, aside, follow
+from foveal.graphs.run import Parts, Watcher, follow
 from foveal.graphs.schema import Schema, schema_of
 from foveal.graphs.trace import Finished, TraceWriter
 from foveal.tools.images import Images, Pixels, several

@@ -134,6 +134,7 @@ def test_a_fork_is_said_to_be_one(
         (["runs", "--checkpoint", "sqlite:/none.db"], "there is no such file; check the path"),
         (["resume", "x", "--checkpoint", "sqlite:/none.db"], "there is no such file"),
         (["resume", "x", "--accept", "--reject"], "exclude each other"),
+        (["resume", "x", "--only", "1"], "--only goes with --accept"),
         (["resume", "x", "--region", "1,2,3"], "write a region as X0,Y0,X1,Y1 in pixels"),
         (["fork", "x", "--hop", "1", "--observation", "/none"], "cannot read observation '/none'"),
         (["fork", "x", "--hop", "0"], "greater than or equal to 1"),
