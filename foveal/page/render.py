@@ -150,9 +150,10 @@ class Page:
     @property
     def relied(self) -> list[str]:
         """Whether the answer depends on what was seen, where that was asked."""
-        return (
-            [f"{line[0].upper()}{line[1:]}." for line in relied(self.result)] if self.result else []
-        )
+        lines = relied(self.result) if self.result else []
+        return [
+            f"{line[0].upper()}{line[1:]}.".replace(" %", "\N{NO-BREAK SPACE}%") for line in lines
+        ]
 
     @property
     def budgets(self) -> Iterator[tuple[str, str, str, float]]:

@@ -203,7 +203,7 @@ def _aside(story: Story, event: Event, before: str | None) -> None:
         story.broke = event.error
     elif event.kind == "paused":
         story.awaited = PAUSED
-    elif event.kind == "resumed" and before != PAUSED:
+    elif event.kind == "resumed" and story.moments and before != PAUSED:
         story.moments.append(Word("The run was taken up again.", "run"))
 
 

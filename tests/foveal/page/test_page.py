@@ -106,7 +106,8 @@ def test_hops_that_only_the_result_knows_come_first(recorder: Any) -> None:
         update={"fork": Fork(run="other", hop=1, observation=False)}
     )
     earlier = Hop(turn=1, action=SEES, specialist="detector", observation=Detected(phrase="square"))
-    recorder.events[0], recorder.turns, recorder.hops = started, 1, [earlier]
+    recorder.events[:1] = [started, Resumed(run="r", hops=(earlier,))]
+    recorder.turns, recorder.hops = 1, [earlier]
     recorder.see(Read(), Recognised())
     recorder.finish("0", evidence=(), notes=())
     story = told(recorder.events)
@@ -114,6 +115,7 @@ def test_hops_that_only_the_result_knows_come_first(recorder: Any) -> None:
     words = text_of(recorder.events)
     assert "in a run before this one" in words
     assert "Branched off run other after hop 1." in words
+    assert "taken up" not in words
 
 
 def test_a_conversation_is_told_before_its_last_question(recorder: Any) -> None:
