@@ -106,8 +106,9 @@ async def run(
         course = Course(run_id(), asked, schema, verify, clock, talk=talk, sources=named)
         if parts.keeper is not None:
             await parts.keeper.begin(_record(course, parts))
-        with talk.question(course.name) if talk else nullcontext():
-            return await follow(course, parts, watch)
+        async with parts.keeper.held(course.name) if parts.keeper else nullcontext():
+            with talk.question(course.name) if talk else nullcontext():
+                return await follow(course, parts, watch)
 
 
 def checked_question(question: str) -> str:

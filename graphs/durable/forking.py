@@ -55,7 +55,9 @@ async def fork(
     if other is not None:
         _must_be_seen(other, record, parts)
     await keeper.begin_from(made, branch, "observe", record.run)
-    return await taken_up(made, parts, wanted, Resumption(tuple(branch["hops"]), fork=made.fork))
+    async with keeper.held(made.run):
+        resumed = Resumption(tuple(branch["hops"]), fork=made.fork)
+        return await taken_up(made, parts, wanted, resumed, branch)
 
 
 def observation_file(path: str | Path) -> Any:

@@ -11,6 +11,7 @@ from foveal.agent.transcript import Asked
 from foveal.graphs.approval import ApprovalNeeded, Pending
 from foveal.graphs.context import Context
 from foveal.graphs.course import Decisions
+from foveal.graphs.durable.hold import held
 from foveal.graphs.durable.keeping import packed, pointed_at, restored
 from foveal.graphs.durable.place import Place, troubles
 from foveal.graphs.durable.record import Record, record_of
@@ -42,6 +43,10 @@ class Keeper:
         """A run begins."""
         with troubles(self.place):
             await self._tables.begin(record.run, record.model_dump_json())
+
+    def held(self, run: str) -> Any:
+        """An asynchronous context in which no other process goes on with the run; InputError if one does."""
+        return held(run, self.place, self._tables)
 
     async def finish(self, result: Result) -> None:
         """A run is over."""

@@ -48,11 +48,12 @@ async def resume(run: str, parts: Parts, wanted: Wanted, said: Said = None) -> R
         raise InputError(f"run {record.run} is over; nothing of it waits for a decision")
     if result is not None:
         return _told_again(result, wanted)
-    state = await keeper.state(record.run)
-    decisions = decided(record.run, pending_in(state.interrupts), said)
-    trace = _continued(record, state.values)
-    hops = tuple(state.values.get("hops", ()))
-    return await taken_up(record, parts, wanted, Resumption(hops, decisions, trace, record.fork))
+    async with keeper.held(record.run):
+        state = await keeper.state(record.run)
+        decisions = decided(record.run, pending_in(state.interrupts), said)
+        hops = tuple(state.values.get("hops", ()))
+        resumed = Resumption(hops, decisions, fork=record.fork)
+        return await taken_up(record, parts, wanted, resumed, state.values)
 
 
 def _told_again(result: Result, wanted: Wanted) -> Result:
@@ -64,8 +65,14 @@ def _told_again(result: Result, wanted: Wanted) -> Result:
     return result
 
 
-async def taken_up(record: Record, parts: Parts, wanted: Wanted, resumed: Resumption) -> Result:
-    """Bring a kept run to its end."""
+async def taken_up(
+    record: Record,
+    parts: Parts,
+    wanted: Wanted,
+    resumed: Resumption,
+    values: Mapping[str, object],
+) -> Result:
+    """Bring a kept run to its end, from a checkpoint with these values."""
     keeper = kept_in(parts)
     must_suit(record, parts)
     pixels = _loaded(record, wanted)
@@ -78,7 +85,7 @@ async def taken_up(record: Record, parts: Parts, wanted: Wanted, resumed: Resump
             wanted.schema or _schema(record),
             record.verify,
             stopwatch(await _before(record.run, keeper)),
-            resumed,
+            replace(resumed, trace=_continued(record, values)),
             sources=record.sources,
         )
         settings = replace(

@@ -71,6 +71,28 @@ def test_nothing_is_asked_twice(
     assert (kept.state, len(kept.hops), kept.answer) == ("finished", 2, "2")
 
 
+async def test_a_run_that_is_under_way_is_nobody_elses(
+    agent: Make, painter: Any, picture_file: Path, anywhere: str, tmp_path: Path
+) -> None:
+    looking, go_on = asyncio.Event(), asyncio.Event()
+    here = asyncio.get_running_loop()
+
+    async def wait(action: Any) -> None:
+        if action.kind == "look":
+            here.call_soon_threadsafe(looking.set)
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(go_on.wait(), here))
+
+    painter.before = wait
+    one, other = agent(*SCRIPT, checkpoint=anywhere), agent(*SCRIPT, checkpoint=anywhere)
+    first = asyncio.create_task(one.aask(picture_file, "How many?"))
+    await looking.wait()
+    with pytest.raises(InputError, match="is under way in another process; wait for it"):
+        await other.runs.aresume("last")
+    go_on.set()
+    assert await other.runs.aresume((await first).run) == await first
+    assert not list(tmp_path.glob("*.lock"))
+
+
 def test_a_run_that_had_not_begun_begins(agent: Make, reciter: Any, picture_file: Path) -> None:
     model = reciter(*SCRIPT)
 
