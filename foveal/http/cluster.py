@@ -12,6 +12,7 @@ from foveal.agent.profiles import Profile
 from foveal.agent.settings import exported, settings
 from foveal.batch_staff import LOCAL, Staff
 from foveal.graphs.crowd import Hire, joined
+from foveal.http.limits import GRACE
 from foveal.http.question import Menu
 from foveal.http.replicas import Replicas, Scale
 from foveal.tools.extras import needs
@@ -31,7 +32,8 @@ async def replicas(
     with needs("serve-ray"):
         import ray.serve  # noqa: F401
     few, many = order.scale
-    scale = Scale(few, many, order.in_flight, order.replica_cpus, _gpus(order, profile))
+    gpus, seconds = _gpus(order, profile), order.seconds + GRACE
+    scale = Scale(few, many, order.in_flight, order.replica_cpus, gpus, seconds)
     staff = _staff(order, profile, menu, scale)
     with joined(None if order.ray == LOCAL else order.ray):
         async with staff.specialists():

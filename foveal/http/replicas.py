@@ -36,6 +36,8 @@ class Scale:
     in_flight: int = 8
     num_cpus: float = 0.25
     num_gpus: float = 0.0
+    seconds: float = 330.0
+    """A replica that is no longer needed has to finish what it has begun."""
 
 
 class Replica:
@@ -141,6 +143,7 @@ class Replicas:
             Replica,
             name="agents",
             max_ongoing_requests=scale.in_flight,
+            graceful_shutdown_timeout_s=scale.seconds,
             ray_actor_options={"num_cpus": scale.num_cpus, "num_gpus": scale.num_gpus},
             **_number(scale),
         )
@@ -162,6 +165,8 @@ def _number(scale: Scale) -> dict[str, Any]:
             "min_replicas": scale.few,
             "max_replicas": scale.many,
             "target_ongoing_requests": max(1.0, scale.in_flight * BUSY),
+            "metrics_interval_s": MORE_AFTER / 4,
+            "look_back_period_s": MORE_AFTER,
             "upscale_delay_s": MORE_AFTER,
             "downscale_delay_s": FEWER_AFTER,
         }

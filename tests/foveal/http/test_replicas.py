@@ -80,9 +80,9 @@ def made(folder: Path, phrase: str) -> Agent:
 
 
 @asynccontextmanager
-async def replicas(folder: Path, phrase: str) -> AsyncIterator[Replicas]:
-    scale = Scale(few=1, many=1, num_cpus=0.1)
-    found = Replicas(partial(made, folder, phrase), {}, scale, phrase, lambda line: None)
+async def replicas(folder: Path, phrase: str, **scale: Any) -> AsyncIterator[Replicas]:
+    size = Scale(**{"few": 1, "many": 1, "num_cpus": 0.1} | scale)
+    found = Replicas(partial(made, folder, phrase), {}, size, phrase, lambda line: None)
     try:
         await found.load()
         yield found
@@ -127,6 +127,30 @@ async def test_leaving_ends_the_run_in_the_replica(
         async with asyncio.timeout(60):
             while not (tmp_path / "wait ended").exists():
                 await asyncio.sleep(0.01)
+
+
+def running(name: str) -> int:
+    """Replicas that answer."""
+    from ray import serve
+
+    (deployment,) = serve.status().applications[name].deployments.values()
+    return sum(count for state, count in deployment.replica_states.items() if state == "RUNNING")
+
+
+async def test_more_questions_start_more_replicas(
+    ray: None, picture_url: str, tmp_path: Path
+) -> None:
+    async with replicas(tmp_path, "wait", many=2, in_flight=2) as backend:
+        assert await asyncio.to_thread(running, "wait") == 1
+        asked = [
+            asyncio.create_task(everything(backend.events(question(picture_url)))) for _ in range(3)
+        ]
+        async with asyncio.timeout(180):
+            while await asyncio.to_thread(running, "wait") < 2:
+                await asyncio.sleep(0.1)
+        for task in asked:
+            task.cancel()
+        await asyncio.gather(*asked, return_exceptions=True)
 
 
 async def test_a_replica_that_dies_is_told_and_replaced(
