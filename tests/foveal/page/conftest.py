@@ -40,21 +40,10 @@ from foveal.agent.observations import (
     VisualTokens,
 )
 from foveal.agent.transcript import Acted, Asked, Noted
+from foveal.graphs import trace
 from foveal.graphs.budgets import Budgets, Spent
 from foveal.graphs.result import Direct, Evidence, Hop, Result
 from foveal.graphs.sketch import Sketch
-from foveal.graphs.trace import (
-    Aside,
-    Called,
-    DirectAnswer,
-    Event,
-    Finished,
-    Returned,
-    Started,
-    Thought,
-    Told,
-    TraceWriter,
-)
 from foveal.tools.base import Mark
 from foveal.tools.catalogue import specialist_for
 from foveal.tools.store import content_hash
@@ -96,8 +85,8 @@ class Recorder:
     """Writes down a run that never was."""
 
     def __init__(self, image: str, sources: tuple[str, ...]) -> None:
-        self.events: list[Event] = [
-            Started(
+        self.events: list[trace.Event] = [
+            trace.Started(
                 run="20260102T030405-0a1b2c3d",
                 asked=Asked(image=image, size=SIZE, question=QUESTION, tools=("look", "detect")),
                 profile="embedded",
@@ -122,14 +111,16 @@ class Recorder:
         )  # fmt: skip
         acted = Acted(text=text, actions=actions, confidence=0.93)
         self.events.append(
-            Thought(turn=self.turns, acted=acted, error=error, spent=self.spent, seconds=0.25)
+            trace.Thought(turn=self.turns, acted=acted, error=error, spent=self.spent, seconds=0.25)
         )
         self.clock += 0.25
 
     def call(self, position: int, action: Perception, *marks: Mark) -> None:
         name = specialist_for(action.kind)
         self.events.append(
-            Called(turn=self.turns, position=position, action=action, specialist=name, marks=marks)
+            trace.Called(
+                turn=self.turns, position=position, action=action, specialist=name, marks=marks
+            )
         )
 
     def come_back(
@@ -141,8 +132,8 @@ class Recorder:
         **how: Any,
     ) -> None:
         refused = isinstance(seen, Failed) and seen.error == "action"
-        name = None if refused or how.get("repeated") else specialist_for(action.kind)
-        seconds = 0.0 if name is None else 0.5
+        name = None if refused or "repeated" in how else specialist_for(action.kind)
+        seconds = 0.5 if name else 0.0
         hop = Hop(
             turn=self.turns,
             action=action,
@@ -153,7 +144,7 @@ class Recorder:
         )
         self.hops.append(hop)
         self.clock += seconds
-        self.events.append(Returned(position=position, hop=hop, sketch=sketch))
+        self.events.append(trace.Returned(position=position, hop=hop, sketch=sketch))
 
     def see(
         self, action: Perception, seen: Observation, sketch: Sketch | None = None, *marks: Mark
@@ -176,7 +167,7 @@ class Recorder:
             image=self.image,
             **how,
         )
-        self.events.append(Finished(result=result))
+        self.events.append(trace.Finished(result=result))
 
 
 @pytest.fixture
@@ -186,11 +177,11 @@ def recorder(pixels: NDArray[np.uint8], picture: Path) -> Recorder:
 
 
 @pytest.fixture
-def everything(recorder: Recorder) -> list[Event]:
+def everything(recorder: Recorder) -> list[trace.Event]:
     """A run with every kind of hop, a refusal, a turn that could not be read, and an answer without looking."""
     small, large = (recorder.box(xyxy) for xyxy in BOXES)
     marks = Mark(small, 1, "square"), Mark(large, 2, "square")
-    recorder.events.append(Aside(purpose="gate"))
+    recorder.events.append(trace.Aside(purpose="gate"))
     found = tuple(
         Found(index=mark.index, label="square", box=mark.box, score=0.9) for mark in marks
     )
@@ -227,28 +218,30 @@ def everything(recorder: Recorder) -> list[Event]:
     missing = Look(target=Object(index=9))
     recorder.come_back(1, missing, Failed(error="action", message="there is no object 9"))
     recorder.think("<|obj_1|>", error="<|obj_1|> stands outside an action")
-    recorder.events.append(Told(noted=Noted(text="<|obj_1|> stands outside an action", error=True)))
+    recorder.events.append(
+        trace.Told(noted=Noted(text="<|obj_1|> stands outside an action", error=True))
+    )
     recorder.think(f"2 {HOSTILE}", Answer(text="2"))
     evidence = tuple(
         Evidence(label="square", box=xyxy, score=0.9, action="detect") for xyxy in BOXES
     )
     direct = Direct(answer="1", confidence=0.4, usage=Spent(emitted=3))
     thought = recorder.events[2]
-    assert isinstance(thought, Thought)
+    assert isinstance(thought, trace.Thought)
     recorder.events.insert(
-        2, DirectAnswer(purpose="gate", stands=False, direct=direct, thoughts=(thought,))
+        2, trace.DirectAnswer(purpose="gate", stands=False, direct=direct, thoughts=(thought,))
     )
     recorder.finish("the second square", notes=(HOSTILE,), evidence=evidence, direct=direct)
     return recorder.events
 
 
 @pytest.fixture
-def written(tmp_path: Path) -> Callable[[list[Event]], Path]:
+def written(tmp_path: Path) -> Callable[[list[trace.Event]], Path]:
     """Writes a trace."""
 
-    def write(events: list[Event]) -> Path:
+    def write(events: list[trace.Event]) -> Path:
         path = tmp_path / "run.jsonl"
-        with TraceWriter(path) as writer:
+        with trace.TraceWriter(path) as writer:
             for event in events:
                 writer.write(event)
         return path
@@ -301,8 +294,7 @@ def browser() -> Iterator[Any]:
 @pytest.fixture
 def window(browser: Any) -> Iterator[Window]:
     """A browser whose pages must behave: nothing on the console, nothing asked of the network."""
-    made = Window(browser)
-    yield made
+    yield (made := Window(browser))
     for context in browser.contexts:
         context.close()
     assert (made.faults, made.asked) == ([], [])

@@ -1,12 +1,7 @@
-"""What a trace tells is told, whole or cut off, with its image or without; what cannot be shown is refused."""
+"""What a trace tells is told, whole or cut off, with its image or without; a wrong image is refused."""
 
-import json
 import re
-import subprocess
-import sys
-import tomllib
-import webbrowser
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +14,8 @@ from foveal.agent.errors import InputError
 from foveal.agent.observations import Detected, Recognised
 from foveal.agent.settings import Settings
 from foveal.agent.transcript import Acted, Asked, Original
-from foveal.cli import main
 from foveal.graphs.result import Evidence, Fork, Hop
-from foveal.graphs.trace import Aside, Broke, Event, Resumed, Started, read
-from foveal.page.drawing import CANVAS, drawn
-from foveal.page.ink import LONGEST, Stroke, relied_on
+from foveal.graphs.trace import Aside, Broke, Event, Resumed
 from foveal.page.plates import plates
 from foveal.page.render import rendered
 from foveal.page.story import told
@@ -190,39 +182,6 @@ def test_the_image_is_found_where_the_trace_says_or_where_it_was_moved(
     assert np.array_equal(shown(recorder.events[0], str(moved)), pixels)
 
 
-def test_a_drawing_covers_what_is_drawn_and_nothing_else() -> None:
-    drawing = np.asarray(drawn([Stroke((10, 10, 30, 30), "", "detect")], (100, 50)))
-    assert drawing.shape == (CANVAS // 2, CANVAS, 4)
-    scale = CANVAS / 100
-    assert tuple(drawing[round(20 * scale), round(10 * scale)]) == (27, 102, 217, 255)
-    assert drawing[round(20 * scale), round(20 * scale), 3] == 0
-    assert drawing[-1, -1, 3] == 0
-
-
-def test_a_mask_lets_the_image_through() -> None:
-    mask = Image.new("L", (4, 4), 255)
-    drawing = np.asarray(drawn([Stroke((0, 0, 100, 100), "", "segment", mask)], (100, 100)))
-    *colour, cover = (int(level) for level in drawing[CANVAS // 2, CANVAS // 2])
-    assert 90 <= cover <= 105
-    assert np.abs(np.array(colour) - (166, 38, 164)).max() <= 3
-
-
-@pytest.mark.parametrize(
-    ("label", "shown"),
-    [("a\nb", "a b"), ("x" * 40, "x" * (LONGEST - 3) + "..."), ("\u7ea2", ""), ("\x1b[31m", "")],
-    ids=["lines", "long", "no letters for it", "no letters at all"],
-)
-def test_labels_fit(label: str, shown: str) -> None:
-    piece = Evidence(label=label, box=(0, 0, 9, 9), score=None, action="detect")
-    assert [stroke.label for stroke in relied_on([piece])] == [shown]
-
-
-def test_two_boxes_around_one_thing_are_labelled_once() -> None:
-    boxes = ((0, 0, 10, 10), (1, 0, 11, 10), (40, 40, 50, 50))
-    pieces = [Evidence(label="cube", box=box, score=None, action="detect") for box in boxes]
-    assert [stroke.label for stroke in relied_on(pieces)] == ["", "cube", "cube"]
-
-
 def test_times_are_to_scale(everything: list[Event]) -> None:
     story = told(everything)
     drawn_times = timeline(story)
@@ -241,100 +200,3 @@ def test_times_are_to_scale(everything: list[Event]) -> None:
     assert bar.width == pytest.approx(100 * 0.5 / story.seconds, abs=0.01)
     assert bar.href == "#hop-1"
     assert [words for _, words, _ in drawn_times.ticks][:3] == ["0 s", "1 s", "2 s"]
-
-
-def test_agent_trace_writes_beside_the_trace_and_says_where(
-    written: Callable[[list[Event]], Path],
-    everything: list[Event],
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    path = written(everything)
-    assert main(["trace", str(path)]) == 0
-    page = path.with_suffix(".html")
-    assert capsys.readouterr().out == f"{page}\n"
-    assert "the second square" in page.read_text(encoding="utf-8")
-
-
-def test_agent_trace_opens_it_for_somebody_at_a_terminal(
-    written: Callable[[list[Event]], Path],
-    everything: list[Event],
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-) -> None:
-    opened: list[str] = []
-    monkeypatch.setattr(webbrowser, "open", opened.append)
-    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
-    path = written(everything)
-    assert main(["trace", str(path), "--no-open"]) == 0
-    assert opened == []
-    assert main(["trace", str(path)]) == 0
-    assert opened == [path.with_suffix(".html").as_uri()]
-
-
-def test_a_pipe_gets_the_page(
-    written: Callable[[list[Event]], Path], everything: list[Event]
-) -> None:
-    command = [sys.executable, "-m", "foveal.cli", "trace", str(written(everything)), "--out", "-"]
-    code = "import sys; from foveal.cli import main; sys.exit(main(sys.argv[1:]))"
-    done = subprocess.run(
-        [sys.executable, "-c", code, *command[3:]], capture_output=True, check=True
-    )
-    assert done.stdout.startswith(b"<!DOCTYPE html>")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "reason"),
-    [
-        (["/nowhere.jsonl"], "cannot read the trace"),
-        (["{trace}", "--image", "/nowhere.png"], "does not exist"),
-        (["{trace}", "--out", "/nowhere/page.html"], "cannot write"),
-    ],
-)
-def test_what_cannot_be_done_is_said_in_one_line(
-    written: Callable[[list[Event]], Path], everything: list[Event], arguments: list[str], reason: str,
-    capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
-    trace = str(written(everything))
-    assert main(["trace", *(word.format(trace=trace) for word in arguments)]) == 2
-    said = capsys.readouterr().err
-    assert reason in said
-    assert said.count("\n") == 1
-
-
-def test_old_traces_have_pages_too(
-    everything: list[Event], written: Callable[[list[Event]], Path]
-) -> None:
-    path = written(everything)
-    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    for line in lines:
-        for name in ("sources", "sketch"):
-            line.pop(name, None)
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    assert main(["trace", str(path)]) == 0
-    assert isinstance(everything[0], Started)
-
-
-def test_a_trace_says_where_its_image_came_from(
-    ask: Callable[..., int], tmp_path: Path, picture: Path
-) -> None:
-    assert ask(["none"], "--trace", str(tmp_path / "traces")) == 0
-    [trace] = (tmp_path / "traces").glob("*.jsonl")
-    started = read(trace)[0]
-    assert isinstance(started, Started)
-    assert started.sources == (str(picture),)
-    assert main(["trace", str(trace)]) == 0
-    assert 'id="plate-0"' in trace.with_suffix(".html").read_text(encoding="utf-8")
-
-
-def test_every_file_of_the_page_is_in_the_wheel() -> None:
-    root = Path(__file__).parents[3]
-    declared = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
-    patterns = declared["tool"]["setuptools"]["package-data"]["foveal.page"]
-    parts = [
-        path
-        for path in (root / "foveal" / "page").iterdir()
-        if path.is_file() and path.suffix != ".py"
-    ]
-    assert {"page.html", "page.css", "page.js"} <= {path.name for path in parts}
-    assert [path.name for path in parts if not any(map(path.match, patterns))] == []
