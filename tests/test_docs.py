@@ -33,7 +33,6 @@ PAGES = (
     "docs/python.md",
     "docs/images.md",
     "docs/evaluate.md",
-    "docs/evaluate.md",
     "docs/durable.md",
     "docs/langgraph.md",
     "docs/mcp.md",
