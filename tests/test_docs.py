@@ -21,6 +21,7 @@ import termios
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from types import ModuleType
 
@@ -29,17 +30,29 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PAGES = (
     "README.md",
-    "docs/index.md",
-    "docs/python.md",
-    "docs/images.md",
-    "docs/evaluate.md",
+    "docs/batch.md",
+    "docs/checkpoints.md",
+    "docs/cluster.md",
+    "docs/design.md",
     "docs/durable.md",
+    "docs/evaluate.md",
+    "docs/images.md",
+    "docs/index.md",
     "docs/langgraph.md",
     "docs/mcp.md",
+    "docs/models.md",
+    "docs/performance.md",
+    "docs/python.md",
     "docs/shell.md",
     "docs/trace.md",
+    "docs/train.md",
 )
-"""Pages whose every example runs."""
+"""Pages whose every example runs, or says why it does not."""
+ELSEWHERE = {
+    "docs/serve.md": "tests/foveal/http/test_page.py",
+    "docs/specialists.md": "tests/foveal/test_specialists.py",
+}
+"""Pages that need something started or installed first, and the tests that run their examples."""
 WIDTH = 80
 """Columns of the terminal in which commands run."""
 PATIENCE = 300.0
@@ -87,7 +100,7 @@ class Done:
 def blocks(page: str) -> Iterator[Block]:
     """The page's blocks that run, in order."""
     fenced = list(_BLOCK.finditer(page))
-    for block, after in zip(fenced, [*fenced[1:], None], strict=True):
+    for block, after in zip_longest(fenced, fenced[1:]):
         if block["language"] not in ("python", "console") or block["why"]:
             continue
         below = after is not None and after["language"] == "text"
@@ -201,6 +214,13 @@ def run_python(name: str, block: Block, module: ModuleType) -> None:
 
 
 @pytest.mark.slow
+def test_no_page_is_left_out() -> None:
+    pages = {path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md")}
+    assert pages | {"README.md"} == {*PAGES, *ELSEWHERE}
+    for page, test in ELSEWHERE.items():
+        assert Path(page).name in (ROOT / test).read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_the_examples_of(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
