@@ -91,6 +91,14 @@ def tell(run: str | None, checkpoint: str | None, as_json: bool) -> int:
     return 0
 
 
+def trace_of(run: str, checkpoint: str | None) -> str:
+    """The trace file of a kept run. Raises InputError where it has none."""
+    record, _ = asyncio.run(_one(place(checkpoint), run))
+    if record.trace is None:
+        raise InputError(f"run {record.run} was not traced; ask again with --trace DIR")
+    return record.trace
+
+
 def resume(order: Order, verdict: Verdict) -> int:
     """Go on with a run. Returns the exit code of `agent run`."""
 

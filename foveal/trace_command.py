@@ -4,17 +4,21 @@ from typing import Annotated
 
 import typer
 
-from foveal.options import Job, examples
+from foveal.options import Checkpoint, Job, examples
 
 EXAMPLES = examples(
     "agent run --image x.jpg --question 'How many?' --trace traces && agent trace traces/*.jsonl",
     "agent trace traces/20260102T030405-0a1b2c3d.jsonl --image x.jpg --out page.html",
+    "agent trace last --checkpoint sqlite:runs.db",
 )
 
 
 def trace(
     run: Annotated[
-        str, typer.Argument(metavar="RUN.jsonl", help="The trace that --trace has written.")
+        str,
+        typer.Argument(
+            metavar="RUN", help="A trace that --trace has written; or a kept run: its id, or last."
+        ),
     ],
     image: Annotated[
         list[str] | None,
@@ -27,6 +31,7 @@ def trace(
         str | None,
         typer.Option(metavar="FILE|-", help="Where to write; else beside the trace, as .html."),
     ] = None,
+    checkpoint: Checkpoint = None,
     no_open: Annotated[
         bool, typer.Option("--no-open", metavar="", help="Do not show it in a browser.")
     ] = False,
@@ -39,6 +44,6 @@ def trace(
     def job() -> int:
         from foveal.page.showing import show
 
-        return show(run, tuple(image or ()), out, opens=not no_open)
+        return show(run, tuple(image or ()), out, checkpoint, opens=not no_open)
 
     return job

@@ -13,11 +13,14 @@ from foveal.page.render import rendered
 from foveal.page.story import told
 from foveal.terminal import own_stdout
 
-STDOUT = "-"
+STDOUT, SUFFIX = "-", ".jsonl"
 
 
-def show(trace: str, images: Sequence[str], out: str | None, *, opens: bool = True) -> int:
-    """Write the page of a trace and tell where; open it where somebody is at a terminal. Returns the exit code."""
+def show(
+    run: str, images: Sequence[str], out: str | None, checkpoint: str | None, *, opens: bool = True
+) -> int:
+    """Write the page of a run and tell where; open it where somebody is at a terminal. Returns the exit code."""
+    trace = traced(run, checkpoint)
     with own_stdout() as stdout:
         story = told(read(trace))
         page = rendered(story, plates(story.started, images, settings()))
@@ -30,6 +33,16 @@ def show(trace: str, images: Sequence[str], out: str | None, *, opens: bool = Tr
         if opens and sys.stdin.isatty() and stdout.isatty():
             webbrowser.open(path.absolute().as_uri())
     return 0
+
+
+def traced(run: str, checkpoint: str | None) -> str:
+    """The trace file: what was typed, or that of the kept run which was."""
+    kept = checkpoint is not None or settings().checkpoint is not None
+    if Path(run).suffix == SUFFIX or Path(run).exists() or not kept:
+        return run
+    from foveal.kept import trace_of  # LangGraph takes a second to import
+
+    return trace_of(run, checkpoint)
 
 
 def written(page: str, path: Path) -> Path:

@@ -109,3 +109,17 @@ def test_every_file_of_the_page_is_in_the_wheel() -> None:
     ]
     assert {"page.html", "page.css", "page.js"} <= {path.name for path in parts}
     assert [path.name for path in parts if not any(map(path.match, patterns))] == []
+
+
+def test_a_kept_run_is_shown_by_its_id(
+    ask: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = ["--checkpoint", f"sqlite:{tmp_path / 'runs.db'}"]
+    assert ask(["none"], *place) == 0
+    assert main(["trace", "last", *place]) == 2
+    assert "was not traced" in capsys.readouterr().err
+    assert ask(["none"], *place, "--trace", str(tmp_path / "traces")) == 0
+    capsys.readouterr()
+    assert main(["trace", "last", *place]) == 0
+    [page] = (tmp_path / "traces").glob("*.html")
+    assert capsys.readouterr().out == f"{page}\n"
