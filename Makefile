@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 IMAGE := examples/tabletop.png
 QUESTION := How many red cubes are there?
 
-.PHONY: help demo question test fast lint format types check wheel links clean
+.PHONY: help demo question test fast lint format types check wheel docs links clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 10
@@ -51,9 +51,13 @@ wheel: $(STAMP)  ## build the wheel into dist/ and check what is in it
 	$(BIN)/python -m build --wheel
 	$(BIN)/check-wheel-contents dist/*.whl
 
+# The variable keeps a notice about another major version of MkDocs out of the output.
+docs: $(STAMP)  ## build the documentation into site/, any warning being an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
 # Needed after adding a file to foveal/; tests/test_packaging.py says so.
 links:  ## renew the links in .typings that type checkers read
-	ln -sfn $(patsubst %,../../%,$(wildcard foveal/*.py foveal/py.typed)) .typings/foveal/
+	ln -sfn $(patsubst %,../../%,$(wildcard foveal/*.py foveal/py.typed) $(patsubst %/__init__.py,%,$(wildcard foveal/*/__init__.py))) .typings/foveal/
 
 clean:  ## remove .venv and everything built
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist site *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -11,6 +11,8 @@ from pydantic import (
     model_validator,
 )
 
+from foveal.agent.errors import ActionError
+
 GRID = 8
 """Regions are given on a GRID x GRID raster of equal cells over the original image."""
 
@@ -19,6 +21,15 @@ MAX_OBJECTS = 16
 
 MAX_TARGETS = 8
 """A depth action may compare at most this many targets."""
+
+MAX_IMAGES = 16
+"""A question may come with at most this many images."""
+
+
+def image_missing(number: int, count: int) -> ActionError:
+    """What a model is told that names an image which a question of so many does not have."""
+    came = f"{count} images" if count > 1 else "one"
+    return ActionError(f"there is no image {number}; the question came with {came}")
 
 
 class _Frozen(BaseModel):
@@ -79,14 +90,29 @@ Encoder = Literal["clip", "detection", "seg"]
 """The re-encoders of the Visual Perception Token paper: Qwen's own ViT, DINOv2, SAM."""
 
 
-class Look(_Frozen):
+def _unsaid(value: object) -> bool:
+    return value is None
+
+
+Picked = Annotated[int | None, Field(ge=1, le=MAX_IMAGES, exclude_if=_unsaid)]
+"""The number of one of several images, from 1; None, which JSON leaves out, where that need not be said."""
+
+
+class _Looking(_Frozen):
+    """What a specialist executes, on one image."""
+
+    image: Picked = None
+    """Which of the question's images; None means the first, or the one in which the objects were found."""
+
+
+class Look(_Looking):
     """See one region, object or area again, cropped from the original image."""
 
     kind: Literal["look"] = "look"
     target: Target
 
 
-class Reencode(_Frozen):
+class Reencode(_Looking):
     """See the whole image again through another encoder."""
 
     kind: Literal["reencode"] = "reencode"
@@ -116,28 +142,28 @@ Phrase = Annotated[
 """A noun phrase, as it can stand between two special tokens."""
 
 
-class Detect(_Frozen):
+class Detect(_Looking):
     """Find everything that fits a phrase; several phrases are separated by " . "."""
 
     kind: Literal["detect"] = "detect"
     phrase: Phrase
 
 
-class Segment(_Frozen):
+class Segment(_Looking):
     """Outline one region, object or area."""
 
     kind: Literal["segment"] = "segment"
     target: Target
 
 
-class Depth(_Frozen):
+class Depth(_Looking):
     """Estimate how far the targets are, or the whole image when there are none."""
 
     kind: Literal["depth"] = "depth"
     targets: Annotated[tuple[Target, ...], Field(max_length=MAX_TARGETS)] = ()
 
 
-class Read(_Frozen):
+class Read(_Looking):
     """Read the text in a region or an area, on an object, or anywhere in the image."""
 
     kind: Literal["read"] = "read"

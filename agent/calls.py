@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from foveal.agent.actions import (
+    MAX_IMAGES,
     MAX_OBJECTS,
     MAX_TARGETS,
     Depth,
@@ -27,7 +28,7 @@ from foveal.agent.actions import (
     Target,
     targets_of,
 )
-from foveal.agent.coordinates import UNITS, Convention, Frame, Size
+from foveal.agent.coordinates import UNITS, Convention, Frame, Size, framed
 from foveal.agent.errors import ActionError
 
 LONGEST = 100
@@ -48,12 +49,17 @@ Box = Annotated[
 Index = Annotated[int, Field(ge=1, le=MAX_OBJECTS)]
 MaybeBox = Annotated[Box | None, BeforeValidator(_nothing)]
 MaybeIndex = Annotated[Index | None, BeforeValidator(_nothing)]
+MaybeImage = Annotated[Annotated[int, Field(ge=1, le=MAX_IMAGES)] | None, BeforeValidator(_nothing)]
 
 
 class Arguments(BaseModel):
     """Arguments of one kind of action; what need not be given is null."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    image: MaybeImage = Field(
+        None, description="Which image; null for the first, or for that of the objects"
+    )
 
 
 class Place(Arguments):
@@ -97,10 +103,17 @@ ARGUMENTS: dict[PerceptionKind, type[Arguments]] = {
 _KINDS: dict[str, PerceptionKind] = {kind: kind for kind in ARGUMENTS}
 
 
-def parameters(kind: PerceptionKind, convention: Convention) -> dict[str, Any]:
-    """The strict JSON schema of an action's arguments, from the model that reads them."""
+def parameters(kind: PerceptionKind, convention: Convention, images: int = 1) -> dict[str, Any]:
+    """The strict JSON schema of an action's arguments, from the model that reads them.
+
+    It has a place for the number of an image where the question comes with several.
+    """
     schema = ARGUMENTS[kind].model_json_schema()
     fields = {name: _strict(field) for name, field in schema["properties"].items()}
+    image = fields.pop("image")
+    if images > 1:
+        image["anyOf"][0]["maximum"] = images
+        fields = {"image": image, **fields}
     for name in {"box", "boxes"} & fields.keys():
         fields[name]["description"] += f", [x0, y0, x1, y1] in {UNITS[convention]}"
     return {
@@ -127,18 +140,21 @@ def action_of(
     convention: Convention,
     size: Size,
     found: Collection[int],
+    more: Sequence[Size] = (),
 ) -> Perception:
     """The action that a tool call asks for. `arguments` are JSON, or what it holds.
 
-    `size` is the width and height of the image as the model was shown it; `found` are the numbers of the objects
-    found so far. Raises ActionError, in words for the model, for whatever cannot be carried out.
+    `size` is the width and height of the image as the model was shown it, `more` are those of the images after
+    the first; `found` are the numbers of the objects found so far.
+    Raises ActionError, in words for the model, for whatever cannot be carried out.
     """
     kind = _KINDS.get(name)
     if kind is None:
         raise ActionError(f"there is no tool {_short(name)}; there are: {', '.join(_KINDS)}")
     try:
         given = ARGUMENTS[kind].model_validate(_read(arguments))
-        return _action(kind, given, Frame(convention, size, size), found)
+        frame = framed(convention, [(shown, shown) for shown in (size, *more)]).of(given.image)
+        return _action(kind, given, frame, found).model_copy(update={"image": given.image})
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "arguments"
@@ -150,6 +166,11 @@ def action_of(
 
 def arguments_of(action: Perception, frame: Frame) -> dict[str, Any]:
     """The arguments of the call that asks for an action: what `action_of` makes it of again."""
+    image = {"image": action.image} if frame.rest else {}
+    return image | _arguments(action, frame.of(action.image))
+
+
+def _arguments(action: Perception, frame: Frame) -> dict[str, Any]:
     if isinstance(action, Detect):
         return {"phrase": action.phrase}
     if isinstance(action, Reencode):

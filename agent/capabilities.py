@@ -21,7 +21,7 @@ from foveal.agent.actions import (
     Segment,
 )
 from foveal.agent.calls import action_of, parameters
-from foveal.agent.coordinates import Convention, Frame
+from foveal.agent.coordinates import UNITS, Convention, Frame
 from foveal.agent.grammar import render
 
 __all__ = ["CAPABILITIES", "Capability", "action_of", "manual", "schemas"]
@@ -89,15 +89,18 @@ def manual(kinds: Sequence[PerceptionKind], frame: Frame, spelled: bool = True) 
 
     Not `spelled`, it leaves out how they are written: the model calls them as tools.
     """
+    task = f"Answer the question about the image{'s' * bool(frame.rest)}, in a few plain words."
     if not kinds:
-        return "Answer the question about the image, in a few plain words."
+        return task
     ways = [_way(kind, frame, spelled) for kind in kinds]
-    return "\n".join([_OPENING, "", *ways, "", *_rules(frame, spelled)])
+    opening = f"{task} {_OPENINGS[bool(frame.rest)]}"
+    return "\n".join([opening, "", *ways, "", *_rules(frame, spelled)])
 
 
-_OPENING = (
-    "Answer the question about the image, in a few plain words. If the image already shows the answer clearly, "
-    "answer at once. If not, you can look again first:"
+_OPENINGS = (
+    "If the image already shows the answer clearly, answer at once. If not, you can look again first:",
+    "If the images already show the answer clearly, answer at once. If not, you can look again first, at one "
+    "image at a time:",
 )
 
 
@@ -110,20 +113,45 @@ def _way(kind: PerceptionKind, frame: Frame, spelled: bool) -> str:
 
 
 def _rules(frame: Frame, spelled: bool) -> list[str]:
-    boxes = (
-        f"A box is {frame.rule}. Boxes always refer to the first image, also after a closer look."
-    )
+    boxes = _boxes(frame)
     if not spelled:
-        return [boxes, "Objects that were found are referred to by their number."]
+        return [*boxes, "Objects that were found are referred to by their number."]
     return [
-        boxes,
+        *boxes,
+        *_which(frame),
         "Objects that were found are written by their number, as <|obj_1|>.",
         "Write one of these, or several at once, and stop there: what was seen comes next. "
         "An answer has none of them in it.",
     ]
 
 
-def schemas(kinds: Sequence[PerceptionKind], convention: Convention) -> list[dict[str, Any]]:
+def _boxes(frame: Frame) -> list[str]:
+    if not frame.rest:
+        return [
+            f"A box is {frame.rule}. Boxes always refer to the first image, also after a closer look."
+        ]
+    rule = frame.rule
+    if len({one.limits for one in frame.each}) > 1:
+        sides = "; ".join(f"in image {one.number} {one.sides}" for one in frame.each)
+        rule = f"[x0, y0, x1, y1] in {UNITS[frame.convention]}: {sides}"
+    told = f"The question comes with {len(frame.each)} images, numbered from 1. A box is {rule}."
+    return [f"{told} Boxes always refer to these images, also after a closer look."]
+
+
+def _which(frame: Frame) -> list[str]:
+    """How an action says which of several images it is about."""
+    if not frame.rest:
+        return []
+    example = render(Detect(phrase="red cube", image=2))
+    return [
+        f"Image 1 is meant unless an action begins with the number of another, as {example}; an object is looked "
+        "at in the image in which it was found."
+    ]
+
+
+def schemas(
+    kinds: Sequence[PerceptionKind], convention: Convention, images: int = 1
+) -> list[dict[str, Any]]:
     """A function per kind for tool calling: its name, description, parameters, and that they are strict.
 
     Every argument is required, and null where it is not given, as strict schemas want it.
@@ -133,7 +161,7 @@ def schemas(kinds: Sequence[PerceptionKind], convention: Convention) -> list[dic
             "name": kind,
             "description": _described(CAPABILITIES[kind]),
             "strict": True,
-            "parameters": parameters(kind, convention),
+            "parameters": parameters(kind, convention, images),
         }
         for kind in kinds
     ]

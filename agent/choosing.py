@@ -2,13 +2,22 @@
 
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from foveal.agent.actions import PERCEPTIONS, PerceptionKind
 from foveal.agent.errors import InputError, SetupError
 from foveal.agent.hub.releases import RELEASES, Release, is_repository
-from foveal.agent.profiles import Profile, chat, load, released, with_server, with_trigger
+from foveal.agent.profiles import (
+    Profile,
+    chat,
+    load,
+    released,
+    with_server,
+    with_specialists,
+    with_trigger,
+)
 from foveal.agent.settings import settings
 
 BROUGHT: dict[PerceptionKind, tuple[str, ...]] = {
@@ -27,14 +36,17 @@ def choose(
     model: str | None = None,
     trigger: str | None = None,
     base_url: str | None = None,
+    specialists: Iterable[str] = (),
 ) -> Profile:
     """The profile by name (by default the settings' own) or for a model, with a trigger phrase if one is given.
 
-    With an address, or a profile that speaks to a server, `model` is what that server calls it.
+    With an address, or a profile that speaks to a server, `model` is what that server calls it. `specialists` are
+    those of other packages, as `detector=mine`.
     Raises InputError when that cannot be, SetupError when what it needs is not there.
     """
     found = _named(profile, model, base_url)
-    return found if trigger is None else with_trigger(found, trigger)
+    found = found if trigger is None else with_trigger(found, trigger)
+    return with_specialists(found, specialists)
 
 
 def _named(profile: str | None, model: str | None, base_url: str | None) -> Profile:

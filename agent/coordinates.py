@@ -10,10 +10,10 @@ cells of a grid.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from foveal.agent.actions import GRID, Area, Object, Region, Target
+from foveal.agent.actions import GRID, Area, Object, Region, Target, image_missing
 from foveal.agent.errors import ActionError
 from foveal.agent.regions import box_to_cells
 
@@ -37,13 +37,30 @@ Numbers = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class Frame:
-    """How one model names places in one image."""
+    """How one model names places in one image, or in the first of several; it then holds the others'."""
 
     convention: Convention
     image: Size
     """Of the original image."""
     shown: Size
     """Of the image as the model sees it; only "pixels" counts in it."""
+    number: int | None = None
+    """Which of several images it is, from 1; None when the question comes with one."""
+    rest: tuple["Frame", ...] = ()
+    """Of the images after it; the first has those of all others."""
+
+    @property
+    def each(self) -> tuple["Frame", ...]:
+        """Of all images, in order."""
+        return (self, *self.rest)
+
+    def of(self, image: int | None) -> "Frame":
+        """Of the image of this number; this one for None. Raises ActionError when there is no such image."""
+        if image is None:
+            return self
+        if not 1 <= image <= len(self.each):
+            raise image_missing(image, len(self.each))
+        return self.each[image - 1]
 
     @property
     def limits(self) -> Size:
@@ -59,9 +76,13 @@ class Frame:
     @property
     def rule(self) -> str:
         """The convention in words, for the model."""
+        return f"[x0, y0, x1, y1] in {UNITS[self.convention]}: {self.sides}"
+
+    @property
+    def sides(self) -> str:
+        """How far the numbers go, in words for the model."""
         across, down = self.limits
-        sides = f"x from 0 (left) to {across}, y from 0 (top) to {down}"
-        return f"[x0, y0, x1, y1] in {UNITS[self.convention]}: {sides}"
+        return f"x from 0 (left) to {across}, y from 0 (top) to {down}"
 
     def target(self, numbers: Sequence[float]) -> Region | Area:
         """What four numbers point at: a region in the grid, an area otherwise.
@@ -137,6 +158,14 @@ class Frame:
 
     def _refused(self, numbers: Sequence[float], reason: str) -> ActionError:
         return ActionError(f"the box {written(numbers)} cannot be used: {reason}; {self.rule}")
+
+
+def framed(convention: Convention, sizes: Sequence[tuple[Size, Size]]) -> Frame:
+    """The frame of a question's images, from the size of each and the size in which it is shown."""
+    if len(sizes) == 1:
+        return Frame(convention, *sizes[0])
+    first, *rest = [Frame(convention, *size, number) for number, size in enumerate(sizes, start=1)]
+    return replace(first, rest=tuple(rest))
 
 
 def written(numbers: Sequence[float]) -> str:

@@ -14,6 +14,10 @@ class Dialect(Protocol):
     def instructed(self) -> bool:
         """Whether its models follow instructions in other words than these."""
 
+    @property
+    def images(self) -> int:
+        """How many images a question to its models may come with, at most."""
+
     def opening(self, asked: Asked) -> tuple[str, str]:
         """What stands before and after the image's visual tokens, up to the model's first turn."""
 

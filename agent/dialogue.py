@@ -48,6 +48,8 @@ class Foveal:
     """The system prompt; it may name `{tools}`."""
     instructed: bool = False
     """The small models that speak it know these words alone."""
+    images: int = 1
+    """They were trained on one image a question, and have no token for the number of another."""
 
     def opening(self, asked: Asked) -> tuple[str, str]:
         """See `opening`."""

@@ -4,7 +4,8 @@
     ├── ActionError        the model asked for something malformed: it is told and may try again
     ├── SpecialistError    a specialist could not answer: the model is told, nothing is retried
     ├── InputError         the user gave something unusable: one line on stderr, exit code 2
-    └── SetupError         something is not installed or not intact: one line with the cure, exit code 2
+    ├── SetupError         something is not installed or not intact: one line with the cure, exit code 2
+    └── ApprovalNeeded     nothing is wrong: a run waits for a person, exit code 3 (`graphs/approval.py`)
 
 Everything else is a bug and propagates. All survive pickling, because they cross process boundaries.
 """

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from foveal.agent.actions import (
     GRID,
+    MAX_IMAGES,
     MAX_OBJECTS,
     Action,
     Answer,
@@ -29,6 +30,7 @@ from foveal.agent.actions import (
     Region,
     Segment,
     Target,
+    image_missing,
     sound,
     targets_of,
 )
@@ -38,6 +40,8 @@ REGION_START, REGION_END = "<|region_token_start|>", "<|region_token_end|>"
 X_TOKENS = tuple(f"<|x_{i}|>" for i in range(GRID))
 Y_TOKENS = tuple(f"<|y_{i}|>" for i in range(GRID))
 OBJECT_TOKENS = tuple(f"<|obj_{i}|>" for i in range(1, MAX_OBJECTS + 1))
+IMAGE_TOKENS = tuple(f"<|img_{i}|>" for i in range(1, MAX_IMAGES + 1))
+"""Which of several images is meant; in no vocabulary, since models with perception tokens know one image."""
 
 
 @dataclass(frozen=True)
@@ -92,11 +96,12 @@ _ENCODERS = {
     "<|detection_action|>": "detection",
     "<|seg_action|>": "seg",
 }
-_SPLIT = re.compile("(" + "|".join(re.escape(t) for t in PERCEPTION_TOKENS) + ")")
+_SPLIT = re.compile("(" + "|".join(map(re.escape, (*PERCEPTION_TOKENS, *IMAGE_TOKENS))) + ")")
 _COLUMNS = {token: index for index, token in enumerate(X_TOKENS)}
 _ROWS = {token: index for index, token in enumerate(Y_TOKENS)}
 _CELLS = frozenset((*X_TOKENS, *Y_TOKENS))
 _NUMBERS = {token: number for number, token in enumerate(OBJECT_TOKENS, start=1)}
+_IMAGES = {token: number for number, token in enumerate(IMAGE_TOKENS, start=1)}
 _BOX = re.compile(r"\[([^\[\]]*)\]")
 _BETWEEN = re.compile(r"[\s,]+")
 
@@ -115,9 +120,18 @@ def spell(target: Target) -> str:
 
 def render(action: Action, spell: Callable[[Target], str] = spell) -> str:
     """An action as the model writes it; `spell` writes its targets."""
+    if isinstance(action, Answer):
+        return action.text
+    plain = _rendered(action, spell)
+    if action.image is None:
+        return plain
+    start, inside = plain.split("|>", 1)
+    return f"{start}|>{IMAGE_TOKENS[action.image - 1]}{inside}"
+
+
+def _rendered(action: Perception, spell: Callable[[Target], str]) -> str:
+    """It, without the image that it names."""
     match action:
-        case Answer():
-            return action.text
         case Detect():
             return f"<|detect_start|>{action.phrase}<|detect_end|>"
         case Look():
@@ -135,11 +149,12 @@ def render(action: Action, spell: Callable[[Target], str] = spell) -> str:
             assert_never(action)
 
 
-def parse(text: str, place: Place | None = None) -> tuple[Action, ...]:
+def parse(text: str, *places: Place | None) -> tuple[Action, ...]:
     """The actions in one turn, in order; a turn without perception actions is one Answer.
 
     Cell tokens of a region may come in any order and number, as in the paper: the region spans their
-    extremes. Text around actions is dropped. Boxes in digits are read where `place` says what they point at.
+    extremes. Text around actions is dropped. Boxes in digits are read where `places` say what
+    they point at, one for each of the question's images.
     Raises ActionError naming the first thing that is malformed.
     """
     pieces = [piece for piece in _SPLIT.split(sound(text)) if piece]
@@ -153,12 +168,16 @@ def parse(text: str, place: Place | None = None) -> tuple[Action, ...]:
             continue
         stop = _end_of(pieces, position, form)
         inside = [piece for piece in pieces[position + 1 : stop] if piece.strip()]
-        actions.append(_action(form, inside, place))
+        actions.append(_action(form, inside, places))
         position = stop + 1
     return tuple(actions) if actions else (Answer(text=text.strip()),)
 
 
 def _reject_stray(piece: str) -> None:
+    if piece in _IMAGES:
+        raise ActionError(
+            f"{piece} stands outside an action; it belongs right after the start of one"
+        )
     if _SPLIT.fullmatch(piece):
         raise ActionError(f"{piece} stands outside an action; it belongs after {_home(piece)}")
 
@@ -181,12 +200,24 @@ def _end_of(pieces: Sequence[str], start: int, form: Form) -> int:
     raise ActionError(f"{form.start} is never closed; expected {form.end}")
 
 
-def _action(form: Form, inside: Sequence[str], place: Place | None) -> Perception:
+def _action(form: Form, inside: Sequence[str], places: Sequence[Place | None]) -> Perception:
+    image, rest = _picked(form, inside)
+    if image is not None and places and image > len(places):
+        raise image_missing(image, len(places))
+    place = places[(image or 1) - 1] if places else None
     try:
-        return _build(form, inside, place)
+        return _build(form, rest, place).model_copy(update={"image": image})
     except ValidationError as error:
         reason = error.errors()[0]["msg"].removeprefix("Value error, ")
         raise ActionError(f"{form.kind} with {_quoted(inside)}: {reason}") from None
+
+
+def _picked(form: Form, inside: Sequence[str]) -> tuple[int | None, list[str]]:
+    """The image that an action names, if it does, and what else stands in it."""
+    named = dict.fromkeys(_IMAGES[piece] for piece in inside if piece in _IMAGES)
+    if len(named) > 1:
+        raise ActionError(f"{form.start} names {len(named)} images; an action is about one")
+    return next(iter(named), None), [piece for piece in inside if piece not in _IMAGES]
 
 
 def _build(form: Form, inside: Sequence[str], place: Place | None) -> Perception:

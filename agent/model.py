@@ -39,7 +39,7 @@ class Usage:
 
 
 class Session(Protocol):
-    """One conversation about one image. A cache: it can always be rebuilt from its transcript."""
+    """One conversation about an image, or several. A cache: it can always be rebuilt from its transcript."""
 
     @property
     def usage(self) -> Usage:
@@ -73,6 +73,18 @@ class Schooled(Protocol):
 
 
 @runtime_checkable
+class Sighted(Protocol):
+    """What a model is as well, or its dialect, when it says how many images a question may come with.
+
+    One that does not say takes any number.
+    """
+
+    @property
+    def images(self) -> int:
+        """At most so many."""
+
+
+@runtime_checkable
 class Structured(Protocol):
     """What a session is as well when it can hold the model to a JSON schema while it writes."""
 
@@ -88,6 +100,14 @@ class Structured(Protocol):
         """
 
 
+@runtime_checkable
+class Conversing(Protocol):
+    """What a model is as well when it may have been trained on one question at a time."""
+
+    converses: bool
+    """Whether it understands a question that refers to those before it; if not, each is asked by itself."""
+
+
 class PerceptionModel(Protocol):
     """Something that can look at an image and decide where to look next."""
 
@@ -101,7 +121,7 @@ class PerceptionModel(Protocol):
 
 @runtime_checkable
 class Connected(Protocol):
-    """What a model is as well when it holds connections: whoever made it closes it."""
+    """What a model is as well when it holds connections or threads: whoever made it closes it."""
 
     async def aclose(self) -> None:
         """Let go of them."""

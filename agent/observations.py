@@ -126,11 +126,17 @@ class Range(_Frozen):
     """Relative: 0 is the nearest and 1 the farthest pixel of the image."""
 
 
+def _empty(value: object) -> bool:
+    return value == ""
+
+
 class Ranged(_Frozen):
     """Relative depth of the targets, nearest first."""
 
     kind: Literal["ranged"] = "ranged"
     ranges: tuple[Range, ...] = ()
+    map: Annotated[str, Field(exclude_if=_empty)] = ""
+    """Store key of the whole map: uint8 (rows, columns) over the original image, 255 where it is nearest."""
     views: tuple[View, ...] = ()
 
 

@@ -1,6 +1,7 @@
 """A profile names a model, how it is spoken to, the actions it knows and where its weights are."""
 
 import tomllib
+from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
@@ -14,6 +15,7 @@ from foveal.agent.hub.releases import FREE, MAIN, RELEASES, Release, is_reposito
 from foveal.agent.openai.address import checked_address
 from foveal.agent.pools import Pool, known
 from foveal.agent.settings import settings
+from foveal.agent.specialists import KINDS, Choices, chosen, preferred
 from foveal.agent.vpt import Trigger
 
 DialectName = Literal["foveal", "vpt"]
@@ -83,6 +85,8 @@ class Profile(BaseModel):
     """Whether pictures carry stable ids. vLLM then looks them up instead of hashing them; others refuse them."""
     pools: Annotated[dict[str, Pool], AfterValidator(known)] = {}
     """How many copies of each specialist a cluster runs; those not named get one."""
+    specialists: Choices = Field(default_factory=preferred)
+    """Specialists of other packages instead of the profile's own, by place: detector = "mine"."""
 
     @model_validator(mode="after")
     def _somewhere(self) -> Self:
@@ -145,6 +149,19 @@ def with_trigger(profile: Profile, trigger: str) -> Profile:
             f"profile {profile.name!r} knows no trigger phrases; released checkpoints do, as vpt-2b-clip"
         )
     return profile.model_copy(update={"trigger": trigger})
+
+
+def with_specialists(profile: Profile, pairs: Iterable[str]) -> Profile:
+    """The profile with specialists of other packages, from pairs such as `detector=mine`.
+
+    Raises InputError where there are none such, or where the model would never ask them.
+    """
+    choices = chosen(pairs)
+    for place in choices:
+        if KINDS[place] not in profile.tools:
+            has = ", ".join(profile.tools) or "none"
+            raise InputError(f"profile {profile.name!r} asks no {place}; its tools are: {has}")
+    return profile.model_copy(update={"specialists": profile.specialists | choices})
 
 
 def with_server(

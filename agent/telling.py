@@ -28,13 +28,23 @@ def told(items: Sequence[Injected], frame: Frame) -> list[Told]:
     """What came back after a turn: a paragraph per item, each view after the words that announce it."""
     pieces: list[Told] = []
     for item in items:
-        seen = [_noted(item)] if isinstance(item, Noted) else observed(item.observation, frame)
+        if isinstance(item, Noted):
+            seen: list[Told] = [_noted(item)]
+        else:
+            seen = observed(item.observation, frame.of(item.image))
         pieces += [*(["\n"] if pieces else []), *seen]
     return _joined(pieces)
 
 
 def observed(observation: Observation, frame: Frame) -> list[Told]:
-    """One observation in words, then its views."""
+    """One observation in words, then its views. `frame` is that of the image it was made in."""
+    words, *views = _seen(observation, frame)
+    if frame.number is None or isinstance(observation, Failed):
+        return [words, *views]
+    return [f"in image {frame.number}: {words}", *views]
+
+
+def _seen(observation: Observation, frame: Frame) -> list[Told]:
     match observation:
         case Detected():
             words = _detected(observation, frame)

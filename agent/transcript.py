@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from foveal.agent.actions import MAX_OBJECTS, Action, PerceptionKind, Text
+from foveal.agent.actions import MAX_IMAGES, MAX_OBJECTS, Action, PerceptionKind, Picked, Text
 from foveal.agent.observations import Detected, Found, Observation
 
 
@@ -13,8 +13,21 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Original(_Frozen):
+    """An image that a question is about."""
+
+    image: str
+    """Its content hash."""
+    size: tuple[int, int]
+    """Its width and height in pixels."""
+
+
+def _no_more(value: object) -> bool:
+    return value == ()
+
+
 class Asked(_Frozen):
-    """The image and the question; always the first item."""
+    """The image, or several, and the question; always the first item."""
 
     kind: Literal["asked"] = "asked"
     by: Literal["injected"] = "injected"
@@ -22,11 +35,28 @@ class Asked(_Frozen):
     """Content hash of the original image."""
     size: tuple[int, int]
     """Width and height of the original image in pixels."""
+    more: Annotated[
+        tuple[Original, ...], Field(max_length=MAX_IMAGES - 1, exclude_if=_no_more)
+    ] = ()
+    """The images after the first, where there are several."""
     question: Text
     tools: tuple[PerceptionKind, ...] = ()
     """The perception actions that this run allows."""
     answer_schema: str = ""
     """A JSON schema that the answer must fit, as JSON text; empty for an answer in any words."""
+
+    @property
+    def images(self) -> tuple[Original, ...]:
+        """All of them, in order."""
+        return (Original(image=self.image, size=self.size), *self.more)
+
+    def picked(self, number: int | None) -> Original:
+        """The image of this number, from 1; the first for None. Raises IndexError when there is none."""
+        return self.images[(number or 1) - 1]
+
+    def number_of(self, image: str) -> int:
+        """The number of the image with this content hash; the first of them, if it was given twice."""
+        return [one.image for one in self.images].index(image) + 1
 
 
 class Acted(_Frozen):
@@ -50,6 +80,8 @@ class Observed(_Frozen):
     by: Literal["injected"] = "injected"
     action: Action
     observation: Observation
+    image: Picked = None
+    """Which of several images was looked at; None when the question came with one."""
 
 
 class Noted(_Frozen):

@@ -38,6 +38,8 @@ class Paper:
     """Which perception the question asks for; "none" leaves it to the model."""
     instructed: bool = True
     """They are chat models that were tuned further."""
+    images: int = 1
+    """A region is four cells of the image: nothing says of which one."""
 
     def opening(self, asked: Asked) -> tuple[str, str]:
         """What stands before and after the image, up to the model's first turn."""

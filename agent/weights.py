@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import shlex
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -83,7 +84,8 @@ def verify(path: Path) -> None:
         return
     listed = checksums(path.parent)
     if path.name not in listed:
-        cure = f"if you trust it: cd {path.parent} && sha256sum {path.name} >> {SUMS}"
+        folder, name = shlex.quote(str(path.parent)), shlex.quote(path.name)
+        cure = f"if you trust it: cd {folder} && sha256sum {name} >> {SUMS}"
         raise SetupError(f"weights {path} are not listed in {SUMS}", cure)
     if digest(path) != listed[path.name]:
         raise SetupError(f"weights {path} are damaged: the checksum differs from {SUMS}", CURE)

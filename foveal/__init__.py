@@ -20,27 +20,44 @@ if TYPE_CHECKING:
         SpecialistError,
     )
     from foveal.graphs.agent import Agent, ask
+    from foveal.graphs.approval import ApprovalNeeded, Decision
+    from foveal.graphs.budgets import Budgets
+    from foveal.graphs.conversation import Conversation
+    from foveal.graphs.many import Outcome
     from foveal.graphs.result import Result
+    from foveal.graphs.stream import Stream
 
 _HOMES = {
     "ActionError": "foveal.agent.errors",
     "Agent": "foveal.graphs.agent",
+    "ApprovalNeeded": "foveal.graphs.approval",
+    "Budgets": "foveal.graphs.budgets",
+    "Conversation": "foveal.graphs.conversation",
+    "Decision": "foveal.graphs.approval",
     "FovealError": "foveal.agent.errors",
     "InputError": "foveal.agent.errors",
+    "Outcome": "foveal.graphs.many",
     "Result": "foveal.graphs.result",
     "SetupError": "foveal.agent.errors",
     "SpecialistError": "foveal.agent.errors",
+    "Stream": "foveal.graphs.stream",
     "ask": "foveal.graphs.agent",
 }
 
 __all__ = [
     "ActionError",
     "Agent",
+    "ApprovalNeeded",
+    "Budgets",
+    "Conversation",
+    "Decision",
     "FovealError",
     "InputError",
+    "Outcome",
     "Result",
     "SetupError",
     "SpecialistError",
+    "Stream",
     "ask",
 ]
 

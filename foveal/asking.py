@@ -1,33 +1,41 @@
 """`agent run`: one question about one image, told as the reader wants it."""
 
 import asyncio
-import json
+import logging
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, TextIO
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
 
 from foveal.agent.choosing import choose
 from foveal.agent.errors import InputError
 from foveal.agent.pools import Pool, parsed
-from foveal.graphs.agent import Agent, loaded
+from foveal.agent.settings import settings
+from foveal.approving import somebody_there
+from foveal.graphs.agent import Agent
 from foveal.graphs.budgets import Budgets
 from foveal.graphs.result import Result
 from foveal.graphs.run import checked_question
 from foveal.graphs.schema import Schema, schema_file
-from foveal.graphs.trace import Event, Started
-from foveal.show import Narrator
-from foveal.terminal import one_line, own_stdout, printable
-from foveal.tools.images import Source
-from foveal.words import relied
+from foveal.graphs.trace import Event
+from foveal.reporting import Show, told
+from foveal.terminal import own_stdout
+from foveal.tools.images import Images, Taken, several
+from foveal.words import asked, came_back
+
+STDIN = "-"
+"""Instead of a question: questions from stdin, a line each."""
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Order:
     """What `agent run` was told."""
 
-    image: str
+    image: str | tuple[str, ...]
+    """Paths, URLs or "-"."""
     question: str
     profile: str | None = None
     ray: str | None = None
@@ -51,6 +59,12 @@ class Order:
     """A file with a JSON schema that the answer is to fit."""
     verify: bool = False
     """Ask again with what was seen withheld."""
+    specialists: tuple[str, ...] = ()
+    """Of other packages, as typed: detector=mine."""
+    checkpoint: str | None = None
+    """Where the run is kept: sqlite:PATH or postgres:URL."""
+    approve: str | None = None
+    """Actions that wait for a person, by comma."""
 
 
 @dataclass(frozen=True)
@@ -67,33 +81,56 @@ def run(order: Order) -> int:
     started = time.monotonic()
     schema = None if order.schema is None else schema_file(order.schema)
     with own_stdout() as out, _agent(order) as agent:
-        query = _Query(checked_question(order.question), schema, order.verify)
-        pixels = loaded(order.image, agent.settings)
+        questions = _questions(order)
+        shown = several(order.image)
+        taken = [Taken(*pair) for pair in zip(agent.pictures(order.image), shown, strict=True)]
         agent.fetch()  # here: what it says is not to mix with the hops
-        if order.json:
-            log = _Log(started)
-            result = _asked(agent, pixels, query, log.hear)
-            out.write(json.dumps(log.report(result), ensure_ascii=False) + "\n")
-        elif order.hops or out.isatty():
-            with Narrator(out) as narrator:
-                result = _asked(agent, pixels, query, narrator.tell)
-        else:
-            result = _asked(agent, pixels, query, lambda event: None)
-            _plain(result, query, out)
-        out.flush()
-    return int(not result.answer or (schema is not None and result.value is None))
+        show = Show(order.json, order.hops, schema, started, order.checkpoint, taken)
+        worst = 0
+        for question in questions:
+            ask = partial(_asked, agent, taken, _Query(question, schema, order.verify))
+            named = replace(show, several=question if order.question == STDIN else "")
+            worst = max(worst, told(agent, ask, named, out))
+            show = replace(show, began=time.monotonic())
+    return worst
+
+
+def _questions(order: Order) -> Iterator[str]:
+    """The question, or those on stdin, a line each, as they come. Raises InputError where there is none."""
+    if order.question != STDIN:
+        return iter([checked_question(order.question)])
+    if STDIN in several(order.image):
+        raise InputError("stdin can hold the image or the questions, not both: name a file for one")
+    lines = (checked_question(line) for line in sys.stdin if line.strip())
+    first = next(lines, None)
+    if first is None:
+        raise InputError("there is no question on stdin; write one a line")
+    return chain([first], lines)
 
 
 def _agent(order: Order) -> Agent:
     return Agent(
-        choose(order.profile, order.model, order.trigger, order.base_url),
+        choose(order.profile, order.model, order.trigger, order.base_url, order.specialists),
         ray=True if order.ray == "local" else order.ray,
         pools=_pools(order),
         tools=order.tools,
         budgets=Budgets() if order.max_hops is None else Budgets(hops=order.max_hops),
         gate=order.gate,
         trace_dir=order.trace,
+        checkpoint=checkpoint(order),
+        approve=order.approve,
     )
+
+
+def checkpoint(order: Order) -> str | None:
+    """Where the run is kept: as typed, or as the settings say. Raises InputError where nobody is to be asked."""
+    usual = settings().checkpoint
+    where = order.checkpoint or (usual.get_secret_value() if usual else None)
+    if order.approve and not where and not somebody_there():
+        raise InputError(
+            "--approve needs a person at the terminal, or --checkpoint sqlite:PATH to keep the run for one"
+        )
+    return where
 
 
 def _pools(order: Order) -> dict[str, Pool]:
@@ -102,10 +139,11 @@ def _pools(order: Order) -> dict[str, Pool]:
     return parsed(order.pools)
 
 
-def _asked(agent: Agent, image: Source, query: _Query, hear: Callable[[Event], None]) -> Result:
+def _asked(agent: Agent, image: Images, query: _Query, hear: Callable[[Event], None]) -> Result:
     async def listen() -> Result:
         events = agent.stream(image, query.question, schema=query.schema, verify=query.verify)
         async for event in events:
+            _note(event)
             hear(event)
             if event.kind == "finished":
                 result = event.result
@@ -114,53 +152,13 @@ def _asked(agent: Agent, image: Source, query: _Query, hear: Callable[[Event], N
     return asyncio.run(listen())
 
 
-def _plain(result: Result, query: _Query, out: TextIO) -> None:
-    """The answer for a pipe, and on stderr what limits it. Where JSON is awaited nothing else is written."""
-    notes = [*result.notes, *relied(result)]
-    if result.value is not None:
-        out.write(json.dumps(result.value, ensure_ascii=False) + "\n")
-    elif result.answer and query.schema is None:
-        out.write(printable(result.answer) + "\n")
-    elif result.answer:
-        notes.append(f"the answer was: {result.answer}")
-    for note in notes:
-        sys.stderr.write(f"agent: note: {one_line(note)}\n")
-
-
-@dataclass
-class _Log:
-    """What the JSON report says beside the result."""
-
-    began: float
-    settings: dict[str, Any] = field(default_factory=dict)
-    timings: dict[str, float] = field(default_factory=lambda: {"model": 0.0, "specialists": 0.0})
-
-    def hear(self, event: Event) -> None:
-        """Note what the report needs of one event."""
-        if event.kind == "started":
-            self.timings["start"] = time.monotonic() - self.began
-            self.settings = _settings(event)
-        elif event.kind == "thought":
-            self.timings["model"] += event.seconds
-        elif event.kind == "direct":
-            self.timings["model"] += sum(thought.seconds for thought in event.thoughts)
-        elif event.kind == "returned":
-            self.timings["specialists"] += event.hop.seconds
-
-    def report(self, result: Result) -> dict[str, Any]:
-        """The result with settings and timings, all in JSON types."""
-        self.timings["total"] = time.monotonic() - self.began
-        timings = {name: round(seconds, 4) for name, seconds in sorted(self.timings.items())}
-        return result.model_dump(mode="json") | self.settings | {"timings": timings}
-
-
-def _settings(started: Started) -> dict[str, Any]:
-    return {
-        "question": started.asked.question,
-        "size": started.asked.size,
-        "tools": started.asked.tools,
-        "profile": started.profile,
-        "budgets": started.budgets.model_dump(mode="json"),
-        "gate": started.gate,
-        "version": started.version,
-    }
+def _note(event: Event) -> None:
+    """For whoever wants to be told more than the answer."""
+    if event.kind == "called":
+        _log.info("%s, by the %s", asked(event.action, {}), event.specialist)
+    elif event.kind == "returned":
+        _log.info("%s (%.2f s)", "; ".join(came_back(event.hop.observation)), event.hop.seconds)
+    elif event.kind == "finished":
+        _log.info("%s after %.2f s", event.result.ended_by, event.result.seconds)
+    else:
+        _log.debug("%s", event.kind)

@@ -4,7 +4,25 @@ from typing import Annotated
 
 import typer
 
-from foveal.options import BaseUrl, Gate, Job, Json, Model, Pools, Profile, Tools, Trigger
+from foveal.options import (
+    BaseUrl,
+    Gate,
+    Job,
+    Json,
+    Model,
+    Pools,
+    Profile,
+    Specialists,
+    Tools,
+    Trigger,
+    examples,
+)
+
+EXAMPLES = examples(
+    "agent batch questions.jsonl --out answers",
+    "agent batch hf:owner/name:test --out answers --column question=query",
+    "agent batch q.parquet --out /shared/answers --ray auto --agents 4 --agent-gpus 0.5",
+)
 
 
 def batch(
@@ -45,6 +63,7 @@ def batch(
         bool, typer.Option("--trace", metavar="", help="Write a trace of every run to DIR/traces.")
     ] = False,
     pool: Pools = None,
+    specialists: Specialists = None,
     column: Annotated[
         list[str] | None,
         typer.Option(metavar="OURS=THEIRS", help="A column's name there: question=query."),
@@ -87,6 +106,7 @@ def batch(
             questions, out, ray, agents, concurrency, agent_cpus, agent_gpus, profile, model, trigger,
             base_url, tools, max_hops, gate, trace, tuple(pool or ()), tuple(column or ()), limit,
             skip_bad_rows, keep_failures, resume_anyway, not no_parquet, as_json,
+            tuple(specialists or ()),
         )  # fmt: skip
         return batching.run(order)
 

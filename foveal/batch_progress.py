@@ -6,10 +6,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import TextIO
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from foveal.agent.loudness import quiet
 from foveal.graphs.batch import Failure, Outcome
+from foveal.terminal import console, lively
 
 SECONDS = 30.0
 """Between two lines."""
@@ -44,7 +45,7 @@ class Told:
         """What else there is to say, such as how many agents are ready."""
         self._pace = Pace()
         self._seen = self._failed = self._judged = self._right = 0
-        self._bar = _bar(out) if out.isatty() else None
+        self._bar = _bar(out) if lively(out) else None
         self._task = self._bar.add_task("", total=pending, told="starting") if self._bar else None
         self._lines: asyncio.Task[None] | None = None
 
@@ -77,7 +78,7 @@ class Told:
         """A line of its own."""
         if self._bar is not None:
             self._bar.console.print(text)
-        else:
+        elif not quiet():
             self._out.write(f"agent: {text}\n")
             self._out.flush()
 
@@ -111,6 +112,5 @@ def duration(seconds: float) -> str:
 
 
 def _bar(out: TextIO) -> Progress:
-    console = Console(file=out, highlight=False, emoji=False, markup=False)
     words = TextColumn("{task.fields[told]}", markup=False)
-    return Progress(BarColumn(), MofNCompleteColumn(), words, console=console, transient=True)
+    return Progress(BarColumn(), MofNCompleteColumn(), words, console=console(out), transient=True)

@@ -79,7 +79,7 @@ class Staff:
         """Agents on Ray, some of which may still be starting; `say` is told when that takes long."""
         address = None if self.ray == LOCAL else self.ray
         with joined(address):
-            async with self._specialists():
+            async with self.specialists():
                 crowd = Crowd(self.make(), self.hire, exported(settings()))
                 waiting = asyncio.create_task(self._waited(crowd, say))
                 try:
@@ -90,7 +90,7 @@ class Staff:
                     await crowd.close()
 
     @asynccontextmanager
-    async def _specialists(self) -> AsyncIterator[None]:
+    async def specialists(self) -> AsyncIterator[None]:
         """Pools that the agents find by name, owned by this process, so that they outlive every agent."""
         with Agent(self.profile) as agent:
             await asyncio.to_thread(agent.fetch)

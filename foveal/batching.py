@@ -20,8 +20,9 @@ from foveal.batch_progress import duration
 from foveal.batch_staff import Staff
 from foveal.evals.score import wilson
 from foveal.graphs import columnar, sheet
-from foveal.graphs.agent import chosen
 from foveal.graphs.budgets import Budgets
+from foveal.graphs.carriers import identities
+from foveal.graphs.choices import chosen
 from foveal.graphs.crowd import Hire
 from foveal.graphs.journal import FAILURES, RESULTS, Account, Journal, Sitting, State, now
 from foveal.graphs.query import COLUMNS
@@ -64,6 +65,8 @@ class Order:
     resume_anyway: bool = False
     parquet: bool = True
     json: bool = False
+    specialists: tuple[str, ...] = ()
+    """Of other packages, as typed: detector=mine."""
 
     @property
     def folder(self) -> Path:
@@ -85,7 +88,9 @@ def run(order: Order) -> int:
     """Answer everything. Returns 0, 1 when a question failed or got no answer, or 130 when interrupted."""
     with own_stdout() as out:
         folder = order.folder
-        profile = choose(order.profile, order.model, order.trigger, order.base_url)
+        profile = choose(
+            order.profile, order.model, order.trigger, order.base_url, order.specialists
+        )
         staff = _staff(order, profile, folder)
         if order.parquet:
             columnar.available()
@@ -145,7 +150,7 @@ def _staff(order: Order, profile: Profile, folder: Path) -> Staff:
             f"--agent-gpus {gpus:g} would idle: the device is 'cpu'; set FOVEAL_DEVICE=cuda"
         )
     name = order.profile or settings().profile
-    made = (order.model, order.trigger, order.base_url) != (None, None, None)
+    made = order.specialists or (order.model, order.trigger, order.base_url) != (None, None, None)
     named = not made and not name.endswith(".toml")
     return Staff(
         profile,
@@ -178,6 +183,7 @@ def _settings(order: Order, profile: Profile, digest: Digest) -> dict[str, Any]:
     """What decides the answers, in JSON types."""
     return {
         "profile": profile.model_dump(mode="json", exclude=HOW),
+        "specialists": identities(profile),
         "tools": list(chosen(order.tools, profile)),
         "budgets": order.budgets.model_dump(mode="json"),
         "gate": order.gate,

@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
-from foveal.options import Job
+from foveal.options import Job, examples
+
+EXAMPLES = examples("agent bench", "agent bench --only segment-again --rounds 5 --json")
 
 
 def bench(

@@ -2,19 +2,17 @@
 
 import os
 import platform
-import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
 from foveal.checkup import installed
 from foveal.evals.bench.row import Row
 from foveal.evals.bench.rows import ROWS, measured, named
-from foveal.terminal import own_stdout, printable
+from foveal.terminal import console, own_stdout, printable, waiting
 
 WORDS = {True: ("yes", "green"), False: ("short", "bold red"), None: ("-", "yellow")}
 """Whether a row is good enough, and the colour of saying so."""
@@ -28,7 +26,7 @@ def tell(only: Collection[str] | None, rounds: int | None, as_json: bool) -> int
         if as_json:
             out.write(f"[{', '.join(row.model_dump_json() for row in rows)}]\n")
         else:
-            _print(rows, Console(file=out, highlight=False, emoji=False, markup=False))
+            _print(rows, console(out))
         out.flush()
     return int(any(row.ok is False for row in rows))
 
@@ -38,33 +36,27 @@ def draw(folder: Path, only: Collection[str] | None) -> int:
     from foveal.evals.bench.plots import drawn, plots_named
 
     names = plots_named(only)
-    with own_stdout() as out, _waiting() as status:
+    with own_stdout() as out, waiting("starting") as say:
         for name in names:
-            status.update(f"measuring {name}")
+            say(f"measuring {name}")
             out.write(f"{drawn(name, folder)}\n")
             out.flush()
     return 0
 
 
 def _measured(names: Sequence[str], rounds: int | None) -> list[Row]:
-    with _waiting() as status:
+    with waiting("starting") as say:
         return list(
             measured(
                 names,
                 rounds,
                 ROWS,
-                lambda together: status.update(f"measuring {', '.join(together)}"),
+                lambda together: say(f"measuring {', '.join(together)}"),
             )
         )
 
 
-def _waiting() -> Status:
-    """What is being measured, on a terminal."""
-    console = Console(file=sys.stderr, highlight=False, emoji=False, markup=False)
-    return Status("starting", console=console, spinner="line")
-
-
-def _print(rows: Sequence[Row], console: Console) -> None:
+def _print(rows: Sequence[Row], shown: Console) -> None:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
     table.add_column("row", overflow="fold")
     for heading in ("ratio", "target"):
@@ -77,8 +69,8 @@ def _print(rows: Sequence[Row], console: Console) -> None:
         name = Text.assemble(row.name, "\n", (row.what, "dim"))
         table.add_row(name, ratio, _number(row.target), Text(word, style), _measurements(row))
         table.add_row()
-    console.print(table)
-    console.print(Text(_machine(), style="dim"))
+    shown.print(table)
+    shown.print(Text(_machine(), style="dim"))
 
 
 def _measurements(row: Row) -> Text:

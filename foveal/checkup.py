@@ -7,6 +7,7 @@ import shutil
 import socket
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
@@ -21,6 +22,7 @@ from foveal.agent.hub.releases import RELEASES, memory, size
 from foveal.agent.profiles import embedded_weights, load
 from foveal.agent.settings import settings
 from foveal.agent.weights import CURE, SUMS, checksums, verify
+from foveal.tools.external import offers
 
 NEEDED = ("models", "detector", "segmenter", "ocr")
 """The extras without which the embedded profile cannot do all it knows."""
@@ -60,7 +62,16 @@ class Report(BaseModel):
 
 def examined() -> Report:
     """Look at everything. Nothing is started, downloaded or changed."""
-    checks = (*_python(), *_extras(), *_weights(), *_profiles(), *_devices(), *_ray(), *_disk())
+    checks = (
+        *_python(),
+        *_extras(),
+        *_weights(),
+        *_profiles(),
+        *_specialists(),
+        *_devices(),
+        *_ray(),
+        *_disk(),
+    )
     return Report(ok=all(check.state != "problem" for check in checks), checks=checks)
 
 
@@ -106,7 +117,7 @@ def _weights() -> Iterator[Check]:
         folder = embedded_weights()
         listed = checksums(folder)
     except (FovealError, OSError, UnicodeDecodeError) as error:
-        yield _broken("weights", "folder", str(error), "correct FOVEAL_WEIGHTS or unset it")
+        yield _broken("weights", "folder", str(error), "correct that setting, or take it out")
         return
     yield Check(about="weights", name="folder", state="ok", found=str(folder))
     for name in dict.fromkeys((*ESSENTIAL, *SPECIALISTS, *sorted(listed))):
@@ -171,6 +182,17 @@ def _profile(name: str) -> Check:
     )
 
 
+def _specialists() -> Iterator[Check]:
+    """What other packages offer; nothing of theirs is imported."""
+    names = Counter(offer.name for offer in offers())
+    for offer in offers():
+        found, cure = f"offered by {offer} ({offer.entry.value})", ""
+        if names[offer.name] > 1:
+            cure = f"several packages offer this name: choose {offer.package}:{offer.name}"
+        state: State = "optional" if cure else "ok"
+        yield Check(about="specialists", name=offer.name, state=state, found=found, cure=cure)
+
+
 def _devices() -> Iterator[Check]:
     processors = (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -196,7 +218,7 @@ def _devices() -> Iterator[Check]:
     try:
         device = settings().device
     except FovealError as error:
-        yield _broken("devices", "settings", str(error), "correct the variable or unset it")
+        yield _broken("devices", "settings", str(error), "correct that setting, or take it out")
         return
     if device.startswith("cuda") and not gpus:
         yield _broken(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,7 @@ from foveal.agent.checkpoint.encoders import CONFIGS, encoder_config, load_encod
 from foveal.agent.checkpoint.tensor_names import ENCODER_PARTS, HEAD
 from foveal.agent.checkpoint.tokenizer import matched_ids
 from foveal.agent.errors import InputError, SetupError
+from foveal.agent.loudness import quiet
 from foveal.agent.weights import SUMS, digest, verify
 from foveal.tools.extras import needs
 
@@ -49,11 +51,15 @@ def convert(source: Path, destination: Path, largest: int = LARGEST) -> int:
         _write_settings(source, folder, built, state)
         _write_tensors(state, folder, largest)
         _write_sums(folder)
-    _say(f"done; try: agent run --model {destination} --image IMAGE --question TEXT")
+    _say(
+        f"done; try: agent run --model {shlex.quote(str(destination))} --image IMAGE --question TEXT"
+    )
     return 0
 
 
 def _say(text: str) -> None:
+    if quiet():
+        return
     sys.stderr.write(f"foveal: {text}\n")
     sys.stderr.flush()
 

@@ -5,17 +5,18 @@ from rich.table import Table
 from rich.text import Text
 
 from foveal.checkup import Report, State, examined
-from foveal.terminal import own_stdout, printable
+from foveal.terminal import console, own_stdout, printable, waiting
 
 
 def tell(as_json: bool) -> int:
     """Print the report on stdout. Returns 0 when the embedded profile can run, else 1."""
     with own_stdout() as out:
-        report = examined()
+        with waiting("looking"):
+            report = examined()
         if as_json:
             out.write(report.model_dump_json() + "\n")
         else:
-            _print(report, Console(file=out, highlight=False, emoji=False, markup=False))
+            _print(report, console(out))
     return 0 if report.ok else 1
 
 
@@ -26,7 +27,7 @@ _STYLES: dict[State, tuple[str, str]] = {
 }
 
 
-def _print(report: Report, console: Console) -> None:
+def _print(report: Report, shown: Console) -> None:
     grid = Table.grid(padding=(0, 2, 0, 0))
     for overflow in (None, None, "fold", "fold"):
         grid.add_column(overflow=overflow or "ellipsis", no_wrap=overflow is None)
@@ -39,6 +40,6 @@ def _print(report: Report, console: Console) -> None:
         heading = "" if check.about == about else check.about
         grid.add_row(Text(heading, style="bold"), Text(word, style=style), Text(check.name), found)
         about = check.about
-    console.print(grid)
+    shown.print(grid)
     verdict = "the embedded profile can run" if report.ok else "the embedded profile cannot run"
-    console.print(Text(f"\n{verdict}", style="bold green" if report.ok else "bold red"))
+    shown.print(Text(f"\n{verdict}", style="bold green" if report.ok else "bold red"))

@@ -14,9 +14,10 @@ from foveal.evals.ablation import Ablation, Tell
 from foveal.evals.report import Report, Scored, Share
 from foveal.evals.runner import evaluate
 from foveal.evals.splits import Split
-from foveal.graphs.agent import Agent, chosen
+from foveal.graphs.agent import Agent
 from foveal.graphs.carriers import carrier
-from foveal.terminal import own_stdout
+from foveal.graphs.choices import chosen
+from foveal.terminal import console, lively, own_stdout
 from foveal.tools.store import ImageStore
 
 
@@ -43,6 +44,7 @@ def tabletop(order: Order) -> int:
         allowed = chosen(tools, agent.profile)
         agent.fetch()
         progress = _Progress(order.limit, sys.stderr)
+        progress.begin()
         report = evaluate(
             agent, order.limit, order.seed, order.split,
             tools=allowed, gate=order.gate, ablate=str(ablation), on_scene=tell, on_progress=progress.show,
@@ -51,7 +53,7 @@ def tabletop(order: Order) -> int:
         if order.as_json:
             out.write(report.model_dump_json() + "\n")
         else:
-            _print(report, Console(file=out, highlight=False, emoji=False, markup=False))
+            _print(report, console(out))
         out.flush()
     return 0
 
@@ -93,6 +95,10 @@ class _Progress:
     right: int = 0
     _width: int = field(default=0, init=False)
 
+    def begin(self) -> None:
+        """The first answer takes its time: the model is loaded for it."""
+        self._write("loading")
+
     def show(self, scored: Scored) -> None:
         """One question more."""
         self.asked += 1
@@ -104,13 +110,13 @@ class _Progress:
         self._write("")
 
     def _write(self, text: str) -> None:
-        if self.out.isatty():
+        if lively(self.out):
             self.out.write(f"\r{text.ljust(self._width)}" + ("" if text else "\r"))
             self.out.flush()
             self._width = len(text)
 
 
-def _print(report: Report, console: Console) -> None:
+def _print(report: Report, shown: Console) -> None:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
     table.add_column("family")
     for heading in ("n", "right", "95 %", "no answer", "majority"):
@@ -121,9 +127,9 @@ def _print(report: Report, console: Console) -> None:
     table.add_row(Text("all"), *_cells(report), style="bold")
     if report.direct is not None:
         table.add_row(Text("without looking"), *_cells(report.direct))
-    console.print(table)
+    shown.print(table)
     setting = report.setting
-    console.print(
+    shown.print(
         Text(
             f"\nprofile {setting.profile}, tools {' '.join(setting.tools) or 'none'}, "
             f"{setting.split} seed {setting.seed}"

@@ -2,19 +2,19 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from typing import Any, TextIO
 
-from rich.console import Console
 from rich.table import Table
 
 from foveal.agent.choosing import choose
+from foveal.agent.loudness import quiet
 from foveal.agent.pools import merged, parsed
 from foveal.graphs.agent import Agent
 from foveal.graphs.carriers import crew, digest
-from foveal.terminal import one_line, own_stdout, printable
+from foveal.terminal import console, one_line, own_stdout, printable, waiting
 from foveal.tools import ray_cluster
 from foveal.tools.catalogue import ENCODER, specialist_for
 from foveal.tools.ray_fleet import Standing, fleet_of, raise_pools, standing, take_down
@@ -23,10 +23,10 @@ from foveal.tools.ray_home import entered
 CURE = "start one with `ray start --head`, or give --ray its address"
 
 
-def up(profile: str | None, address: str, flags: list[str]) -> int:
+def up(profile: str | None, address: str, flags: list[str], specialists: Sequence[str] = ()) -> int:
     """Start the profile's pools, with progress on stderr. Returns 1 if some specialist has no replica yet."""
     over = parsed(flags)
-    with own_stdout(), Agent(choose(profile)) as agent:
+    with own_stdout(), Agent(choose(profile, specialists=specialists)) as agent:
         agent.fetch()
         known = agent.profile
         pools = merged(known.pools, over)
@@ -63,7 +63,8 @@ def down(profile: str | None, address: str) -> int:
 
 @contextmanager
 def _joined(address: str) -> Iterator[None]:
-    home = entered(address or "auto", CURE)
+    with waiting("joining the cluster"):
+        home = entered(address or "auto", CURE)
     try:
         yield
     finally:
@@ -71,6 +72,8 @@ def _joined(address: str) -> Iterator[None]:
 
 
 def _tell(line: str) -> None:
+    if quiet():
+        return
     sys.stderr.write(f"agent: {one_line(line)}\n")
     sys.stderr.flush()
 
@@ -104,18 +107,18 @@ HEADINGS = ("up", "queue", "answered", "batch", "p50", "p95", "cache", "restarts
 
 def _print(found: list[Standing], stores: list[tuple[str, int, int]], out: TextIO) -> None:
     width = None if out.isatty() else WIDTH
-    console = Console(file=out, width=width, highlight=False, emoji=False, markup=False)
+    shown = console(out, width)
     for (profile, digest_), pools in groupby(found, lambda one: (one.profile, one.digest)):
         table = Table(printable(f"{profile} {digest_}"), box=None, padding=(0, 2, 0, 0))
         for heading in HEADINGS:
             table.add_column(heading, justify="right")
         for one in pools:
             table.add_row(*_cells(one))
-        console.print(table)
+        shown.print(table)
     if not found:
-        console.print("no shared pools; start them with `agent pool up`")
+        shown.print("no shared pools; start them with `agent pool up`")
     for node, used, size in stores:
-        console.print(f"object store of {node}: {used / 2**20:.1f} of {size / 2**20:.0f} MB used")
+        shown.print(f"object store of {node}: {used / 2**20:.1f} of {size / 2**20:.0f} MB used")
 
 
 def _cells(one: Standing) -> list[str]:

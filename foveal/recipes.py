@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, Never
 
@@ -11,6 +12,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from foveal.agent.errors import InputError
+from foveal.agent.loudness import quiet
+from foveal.following import followed
 from foveal.tools.extras import needs
 
 
@@ -41,8 +44,10 @@ def train(name: str, words: Sequence[str]) -> int:
         options = parsed(name, getattr(module, recipe.options), words)
         if options is None:
             return 0
-        sys.stderr.write(f"training the {name}; progress is written to {options.out}\n")
-        module.train(options)
+        if not quiet():
+            sys.stderr.write(f"training the {name}; progress is written to {options.out}\n")
+        with followed(f"training the {name}", options.out):
+            module.train(options)
     return 0
 
 
@@ -64,13 +69,22 @@ def parsed(name: str, kind: type[BaseModel], words: Sequence[str]) -> Any:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> Never:
-        raise InputError(f"{message}; see {self.prog} --help")
+        _, found, typed = message.partition("unrecognized arguments: ")
+        near = (
+            get_close_matches(typed.split("=")[0].split()[0], self._option_string_actions)
+            if found
+            else []
+        )
+        meant = f" (did you mean {near[0]}?)" if near else ""
+        raise InputError(f"{message}{meant}; see {self.prog} --help")
 
 
 def _parser(name: str, kind: type[BaseModel]) -> argparse.ArgumentParser:
     parser = _Parser(
         prog=f"agent train {name}",
         description=f"{sys.modules[kind.__module__].__doc__}",
+        epilog=f"Examples:\n  agent train {name} --out runs/{name} --minutes 30\n"
+        f"  agent train {name} --out runs/{name} --steps 100 --count 200 --seed 7",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         argument_default=argparse.SUPPRESS,
         add_help=False,

@@ -3,7 +3,6 @@
 import json
 from typing import TextIO
 
-from rich.console import Console
 from rich.padding import Padding
 from rich.status import Status
 from rich.table import Table
@@ -12,7 +11,7 @@ from rich.text import Text
 from foveal.agent.observations import Detected, Failed
 from foveal.graphs.result import Hop, Result
 from foveal.graphs.trace import Event
-from foveal.terminal import printable
+from foveal.terminal import console, lively, printable
 from foveal.words import asked, came_back, relied
 
 WIDTH = 100
@@ -25,7 +24,7 @@ class Narrator:
     """Tells a run's events. On a terminal it also says what is being waited for."""
 
     def __init__(self, out: TextIO) -> None:
-        self._console = Console(file=out, highlight=False, emoji=False, markup=False)
+        self._console, self._lively = console(out), lively(out)
         if self._console.width > WIDTH:
             self._console.width = WIDTH
         self._names: dict[int, str] = {}
@@ -34,7 +33,7 @@ class Narrator:
         self._status = Status("loading", console=self._console, spinner="line")
 
     def __enter__(self) -> "Narrator":
-        if self._console.is_terminal:
+        if self._lively:
             self._status.start()
         return self
 
@@ -56,6 +55,10 @@ class Narrator:
             self._waiting("thinking")
         elif event.kind == "thought" and event.error:
             self._note(f"turn {event.turn} could not be read: {event.error}")
+        elif event.kind == "resumed":
+            self._again(event.hops)
+        elif event.kind == "paused":
+            self._status.stop()
         elif event.kind == "finished":
             self._status.stop()
             self._answer(event.result)
@@ -65,16 +68,23 @@ class Narrator:
         text.truncate(max(8, self._console.width - 4), overflow="ellipsis")
         self._status.update(text)
 
+    def _again(self, hops: tuple[Hop, ...]) -> None:
+        """What was seen in a process before this one, and, on a terminal, that we are waiting again."""
+        for hop in hops[self._hops :]:
+            self._hop(hop)
+        if self._lively:
+            self._status.start()
+
     def _hop(self, hop: Hop) -> None:
         self._hops += 1
-        whom = "from memory" if hop.repeated else hop.specialist or "refused"
+        whom = "from memory" if hop.repeated else hop.specialist or hop.approval or "refused"
         grid = Table.grid(padding=(0, 1), expand=True)
         grid.add_column(justify="right", min_width=2)
         grid.add_column(ratio=1)
         grid.add_column(justify="right")
         grid.add_row(
             Text(str(self._hops), style="dim"),
-            Text(printable(asked(hop.action, self._names)), style="bold cyan"),
+            Text(printable(asked(hop.instead or hop.action, self._names)), style="bold cyan"),
             Text(f"{whom}  {hop.seconds:.2f} s", style="dim"),
         )
         self._console.print(grid)

@@ -3,9 +3,14 @@
 import os
 import sys
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+
+from foveal.agent.loudness import quiet
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 @contextmanager
@@ -23,6 +28,28 @@ def own_stdout() -> Iterator[TextIO]:
         finally:
             real.flush()
             os.dup2(mine.fileno(), real.fileno())
+
+
+def console(out: TextIO, width: int | None = None) -> "Console":
+    """Prints text as it is, with colours where `out` shows them: NO_COLOR, FORCE_COLOR and TERM decide."""
+    from rich.console import Console
+
+    return Console(file=out, width=width, highlight=False, emoji=False, markup=False)
+
+
+def lively(out: TextIO) -> bool:
+    """Whether something that moves may be shown: on a terminal that can move its cursor, unless all is quiet."""
+    return out.isatty() and os.environ.get("TERM") not in ("dumb", "unknown") and not quiet()
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[Callable[[str], None]]:
+    """Say on stderr what is being waited for, where something that moves may be; gives what changes the words."""
+    if not lively(sys.stderr):
+        yield lambda text: None
+        return
+    with console(sys.stderr).status(what, spinner="line") as status:
+        yield lambda text: status.update(printable(text))
 
 
 def printable(text: str) -> str:

@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
-from foveal.options import Job
+from foveal.options import Job, examples
 
 weights = typer.Typer(help="Look after model folders.")
 
 
 @weights.command(
-    epilog="Example: agent weights convert ~/Qwen2-VL-2b-VPT-CLIP ~/vpt-2b-clip",
+    epilog=examples("agent weights convert ~/Qwen2-VL-2b-VPT-CLIP ~/vpt-2b-clip"),
 )
 def convert(
     source: Annotated[Path, typer.Argument(metavar="SRC", help="A model folder.")],

@@ -38,6 +38,11 @@ _ENCODERS = {"clip": "the vision encoder", "detection": "DINOv2", "seg": "SAM"}
 
 def asked(action: Perception, names: Mapping[int, str]) -> str:
     """What an action asks for; `names` are the labels of the objects found so far."""
+    where = "" if action.image is None else f" in image {action.image}"
+    return _asked(action, names) + where
+
+
+def _asked(action: Perception, names: Mapping[int, str]) -> str:
     places = [_place(target, names) for target in targets_of(action)]
     match action:
         case Detect():

@@ -1,39 +1,44 @@
 """The Python door: an Agent that answers questions about images."""
 
 import asyncio
-import threading
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Coroutine, Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from foveal.agent.actions import PERCEPTIONS, PerceptionKind
 from foveal.agent.errors import InputError
-from foveal.agent.model import Connected, PerceptionModel
+from foveal.agent.model import PerceptionModel
 from foveal.agent.native.control import Control
 from foveal.agent.pools import Pool, merged
 from foveal.agent.profiles import Profile, load
-from foveal.agent.settings import Settings, settings
+from foveal.agent.settings import settings
+from foveal.graphs.backends import dialect_of
 from foveal.graphs.budgets import Budgets
 from foveal.graphs.carriers import carrier
-from foveal.graphs.loop import BackgroundLoop
+from foveal.graphs.choices import Tools, checked_gate, chosen, loaded
+from foveal.graphs.conversation import Conversation
+from foveal.graphs.durable.runs import Runs
+from foveal.graphs.living import Living
+from foveal.graphs.many import Outcome, Pair, answers, checked_width
+from foveal.graphs.pinned import refuse_more
 from foveal.graphs.result import Result
 from foveal.graphs.run import Parts, Watcher, checked_question, run
 from foveal.graphs.schema import T, Wanted, schema_of
+from foveal.graphs.stream import Stream, told
 from foveal.graphs.trace import Event
 from foveal.tools.base import Dispatcher
-from foveal.tools.images import Pixels, Source, load_image
+from foveal.tools.images import Images, Pixels, several
 from foveal.tools.store import ImageStore
 
-Tools = str | Iterable[str] | None
-"""Names of tools, as a list or separated by commas; "none"; or None for all that the profile has."""
+if TYPE_CHECKING:
+    from langchain_core.tools import StructuredTool
+    from langgraph.graph.state import CompiledStateGraph
 
-ANYWHERE = ("0.0.0.0/0", "::/0")
-"""Every address, private ones too."""
+    from foveal.graphs.subgraph import Answered, Question, Whole
+    from foveal.graphs.taking import Owner
 
 
-class Agent:
+class Agent(Living):
     """Answers questions about images; models and specialists are loaded when first needed, and kept.
 
     Everything runs on an event loop of the agent's own, so `ask` works with or without a running loop and
@@ -50,6 +55,8 @@ class Agent:
         budgets: Budgets | None = None,
         gate: float | None = None,
         trace_dir: str | Path | None = None,
+        checkpoint: str | None = None,
+        approve: Tools = None,
         model: PerceptionModel | None = None,
         dispatcher: Dispatcher | None = None,
         store: ImageStore | None = None,
@@ -59,10 +66,12 @@ class Agent:
 
         `ray` is the address of a cluster, or True to start one here; `pools` replace what the profile says of
         how its specialists run there. With a `gate` from 0 to 1 the model first answers without looking, and
-        that stands if it is so sure. `model` replaces the profile's own, and
-        `dispatcher`, which comes with the `store` it works on, its specialists; whoever made them closes them.
-        `control` replaces the control state of re-encodings, for ablations.
+        that stands if it is so sure. Runs are kept at a `checkpoint` (sqlite:PATH or postgres:URL), where `runs`
+        finds them; `approve` names the actions that wait for a person, or "all". `model` replaces the profile's
+        own, and `dispatcher`, which comes with the `store` it works on, its specialists; whoever made them closes
+        them. `control` replaces the control state of re-encodings, for ablations.
         """
+        super().__init__()
         if dispatcher is not None and store is None:
             raise InputError("a dispatcher comes with the store that it reads images from")
         self.settings = settings()
@@ -76,97 +85,105 @@ class Agent:
         self._pools = merged(self.profile.pools, pools or {})
         self._owns_dispatcher = dispatcher is None
         self._store = store if store is not None else ImageStore()
-        self._parts: Parts | None = None
-        self._closing = threading.Event()
-        self._loading = asyncio.Lock()
-        self._loop = BackgroundLoop()
+        self.runs = Runs(checkpoint, approve, self._loaded, self.pictures, self._loop)
 
     def ask(
-        self, image: Source, question: str, *, schema: Wanted[T] | None = None, verify: bool = False
+        self, image: Images, question: str, *, schema: Wanted[T] | None = None, verify: bool = False
     ) -> Result[T]:
         """Answer a question about an image: a path, URL, "-" for stdin, bytes, PIL image or array.
 
+        Several images go in a list, to a model that takes several (the embedded one does not).
         With a `schema`, a pydantic class or a JSON schema, the answer is also the result's `value`. `verify` asks
         again with what was seen withheld, and the result says whether the answer depends on it.
         """
         return self._loop.wait(self._run(image, question, schema=schema, verify=verify))
 
     async def aask(
-        self, image: Source, question: str, *, schema: Wanted[T] | None = None, verify: bool = False
+        self, image: Images, question: str, *, schema: Wanted[T] | None = None, verify: bool = False
     ) -> Result[T]:
         """The same, for use with `await`; cancelling it ends the run."""
         run = self._run(image, question, schema=schema, verify=verify)
         return await asyncio.wrap_future(self._loop.submit(run))
 
-    async def aload(self) -> None:
-        """Load the model now; else the first question does. Raises SetupError when it cannot be loaded."""
-        await asyncio.wrap_future(self._loop.submit(self._loaded()))
+    def stream(
+        self, image: Images, question: str, *, schema: Wanted | None = None, verify: bool = False
+    ) -> Stream[Event]:
+        """Every event as it happens, for `for` and for `async for`; the last one is `Finished` and has the result.
 
-    async def stream(
-        self,
-        image: Source,
-        question: str,
-        *,
-        schema: Wanted | None = None,
-        verify: bool = False,
-    ) -> AsyncIterator[Event]:
-        """Every event as it happens; the last one is `Finished` and has the result. Leaving early ends the run."""
-        here, queue = asyncio.get_running_loop(), asyncio.Queue[Event | None]()
-
-        def hand_over(event: Event | None) -> None:
-            with suppress(RuntimeError):  # the listener's loop is closed: nobody listens
-                here.call_soon_threadsafe(queue.put_nowait, event)
-
-        run = self._run(image, question, hand_over, schema=schema, verify=verify)
-        future = self._loop.submit(run)
-        future.add_done_callback(lambda _: hand_over(None))
-        try:
-            while (event := await queue.get()) is not None:
-                yield event
-            await asyncio.wrap_future(future)
-        finally:
-            future.cancel()
-
-    def fetch(self) -> None:
-        """Download what the profile needs and this machine lacks, once; else the first question does.
-
-        Raises SetupError when it cannot be had. An interrupted download is gone on with the next time.
+        Leaving early ends the run.
         """
-        release = self.profile.release
-        if release is None or (self._model is not None and not self._owns_dispatcher):
-            return
-        from foveal.agent.hub.fetching import fetch
 
-        folder = fetch(release, self.profile.device, stop=self._closing.is_set)
-        self.profile = self.profile.fetched(folder)
+        def run(watch: Watcher) -> Coroutine[object, object, Result]:
+            return self._run(image, question, watch, schema=schema, verify=verify)
 
-    @property
-    def object_store_peak(self) -> int:
-        """The most bytes of Ray's object store that this agent has held at once: images and results; 0 inline."""
-        usage = getattr(self._dispatcher, "usage", None)
-        return usage.peak if usage is not None else 0
+        return Stream(self._loop, told(run))
 
-    def close(self) -> None:
-        """End what still runs and stop what was started. Closing twice is fine."""
-        self._closing.set()
-        if self._loop.started:
-            self._loop.wait(self._wound_up())
-        self._loop.close()
+    def conversation(self, image: Images) -> Conversation:
+        """Questions about one image, one after the other, where the image is not encoded again.
 
-    def __enter__(self) -> "Agent":
-        return self
+        A model that converses (one of the Hub, one at a server) hears them as one dialogue, so "which of them is
+        larger?" refers to what was said before. A native one knows single questions, and each is asked by itself.
+        """
+        begun = Conversation(self._loop, image, self.pictures, self._loaded)
+        self._conversations.add(begun)
+        return begun
 
-    def __exit__(
+    def ask_many(
         self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        self.close()
+        questions: Iterable[Pair],
+        *,
+        at_once: int = 8,
+        in_order: bool = True,
+        schema: Wanted[T] | None = None,
+        verify: bool = False,
+    ) -> Stream[Outcome[T]]:
+        """Answer pairs of an image and a question, `at_once` at a time, for `for` and for `async for`.
+
+        There is one `Outcome` per pair, in their order, or with `in_order=False` as soon as each is had. One that
+        fails costs no other its answer: its `error` says why. Raises SetupError when the model cannot be loaded.
+        """
+        pairs = [(image, question) for image, question in questions]
+        width = checked_width(at_once)
+
+        async def ask(image: Images, question: str) -> Result[T]:
+            return await self._run(image, question, schema=schema, verify=verify)
+
+        return Stream(self._loop, answers(self._loaded, ask, pairs, width, in_order))
+
+    @cached_property
+    def graph(self) -> "CompiledStateGraph[Whole, None, Question, Answered]":
+        """A run as a LangGraph graph: to be invoked, streamed, or added to another graph as a node.
+
+        In and out go plain values: `image` (a path or URL), `question`, `schema` and `verify`; `answer`,
+        `confidence`, `value`, `evidence`, `hops`, `notes` and the whole `result`. It is this agent that answers.
+        """
+        from foveal.graphs.subgraph import subgraph  # LangGraph takes a second to import
+
+        return subgraph(self._owner())
+
+    def as_tool(
+        self,
+        image: Images | None = None,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+    ) -> "StructuredTool":
+        """A tool for any tool-calling LangChain agent, asked about `image`, or about whichever the caller names.
+
+        It gives back the answer, and what it rests on as boxes and drawn on the image; the artifact is the result.
+        """
+        from foveal.graphs.as_tool import as_tool
+
+        return as_tool(self.graph, self._owner(), image, name, description)
+
+    def _owner(self) -> "Owner":
+        from foveal.graphs.taking import Owner
+
+        return Owner(self.pictures, self._store, self._loaded, self._loop)
 
     async def _run(
         self,
-        image: Source,
+        image: Images,
         question: str,
         watch: Watcher | None = None,
         *,
@@ -175,15 +192,17 @@ class Agent:
     ) -> Result:
         question = checked_question(question)  # bad input is told before anything is loaded
         form = None if schema is None else schema_of(schema)
-        pixels = await asyncio.to_thread(loaded, image, self.settings)
+        pixels = await asyncio.to_thread(self.pictures, image)
         parts = await self._loaded()
-        return await run(question, pixels, parts, watch, schema=form, verify=verify)
+        given = several(image)
+        return await run(question, pixels, parts, watch, schema=form, verify=verify, sources=given)
 
-    async def _loaded(self) -> Parts:
-        async with self._loading:
-            if self._parts is None:
-                self._parts = await asyncio.to_thread(self._assembled)
-            return self._parts
+    def pictures(self, images: Images) -> tuple[Pixels, ...]:
+        """The pixels of a question's images. Raises InputError for what is no image, and for more than the model
+        takes."""
+        pictures = tuple(loaded(one, self.settings) for one in several(images))
+        refuse_more(len(pictures), self._model or dialect_of(self.profile), self.profile.name)
+        return pictures
 
     def _assembled(self) -> Parts:
         self.fetch()
@@ -201,19 +220,9 @@ class Agent:
             trace_dir=self._trace_dir,
         )
 
-    async def _wound_up(self) -> None:
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-        if self._owns_dispatcher and self._dispatcher is not None:
-            await self._dispatcher.close()
-        if self._parts is not None and self._model is None:
-            await _let_go(self._parts.model)
-
 
 def ask(
-    image: Source,
+    image: Images,
     question: str,
     *,
     schema: Wanted[T] | None = None,
@@ -223,41 +232,6 @@ def ask(
     """Answer one question with an Agent made for it; `options` are the Agent's."""
     with Agent(**options) as agent:
         return agent.ask(image, question, schema=schema, verify=verify)
-
-
-def loaded(image: Source, limits: Settings) -> Pixels:
-    """The image's pixels, within the limits of this machine's settings."""
-    networks = ANYWHERE if limits.allow_private_urls else ()
-    return load_image(image, max_pixels=limits.max_pixels, allowed_networks=networks)
-
-
-def checked_gate(gate: float | None) -> float | None:
-    """The gate. Raises InputError for what is no probability."""
-    if gate is not None and not 0 <= gate <= 1:
-        raise InputError(f"a gate of {gate:g} is no probability; give 0 to 1, as 0.9")
-    return gate
-
-
-def chosen(tools: Tools, profile: Profile) -> tuple[PerceptionKind, ...]:
-    """The profile's tools that the caller allows, in order. Raises InputError for any it does not have."""
-    if tools is None:
-        return profile.tools
-    names = tools.split(",") if isinstance(tools, str) else list(tools)
-    names = [name.strip() for name in names]
-    if names == ["none"]:
-        return ()
-    for name in names:
-        if name not in PERCEPTIONS:
-            raise InputError(f"no tool {name!r}; known: {', '.join(PERCEPTIONS)}, or none")
-        if name not in profile.tools:
-            has = ", ".join(profile.tools) or "none"
-            raise InputError(f"profile {profile.name!r} has no tool {name!r}; it has: {has}")
-    return tuple(kind for kind in PERCEPTIONS if kind in names)
-
-
-async def _let_go(model: PerceptionModel) -> None:
-    if isinstance(model, Connected):
-        await model.aclose()
 
 
 def _model(profile: Profile, control: Control | None) -> PerceptionModel:

@@ -1,12 +1,19 @@
 """Which model a profile means: one function per backend, each loading only what it needs."""
 
+import logging
+import time
 from pathlib import Path
 from typing import assert_never
 
+from foveal.agent.dialect import Dialect
+from foveal.agent.dialogue import Foveal
 from foveal.agent.model import PerceptionModel
 from foveal.agent.native.control import Control
 from foveal.agent.profiles import Profile
+from foveal.agent.vpt import Paper
 from foveal.tools.extras import needs
+
+_log = logging.getLogger(__name__)
 
 
 def model_of(profile: Profile, control: Control | None = None) -> PerceptionModel:
@@ -14,6 +21,13 @@ def model_of(profile: Profile, control: Control | None = None) -> PerceptionMode
 
     `control` replaces the control state of re-encodings, for ablations; only native models have one.
     """
+    began = time.monotonic()
+    model = _model_of(profile, control)
+    _log.info("model of %r loaded in %.2f s", profile.name, time.monotonic() - began)
+    return model
+
+
+def _model_of(profile: Profile, control: Control | None) -> PerceptionModel:
     match profile.backend:
         case "native":
             return _native(profile, control)
@@ -25,20 +39,22 @@ def model_of(profile: Profile, control: Control | None = None) -> PerceptionMode
             assert_never(profile.backend)
 
 
-def _native(profile: Profile, control: Control | None) -> PerceptionModel:
-    from foveal.agent.dialogue import Foveal
-    from foveal.agent.native.model import NativeModel
-    from foveal.agent.vpt import Paper
+def dialect_of(profile: Profile) -> Dialect | None:
+    """How the profile's model is spoken to; None for a model that follows instructions in any words."""
+    if profile.backend != "native":
+        return None
+    return Paper(profile.trigger) if profile.dialect == "vpt" else Foveal(profile.system)
 
-    vpt = profile.dialect == "vpt"
-    dialect = Paper(profile.trigger) if vpt else Foveal(profile.system)
+
+def _native(profile: Profile, control: Control | None) -> PerceptionModel:
+    from foveal.agent.native.model import NativeModel
 
     with needs("models"):
         import safetensors  # noqa: F401  # these first: without them
         import torch  # noqa: F401  # transformers fails in words of its own
 
         return NativeModel.from_folder(
-            profile.folder, dialect, profile.device, profile.name, control
+            profile.folder, dialect_of(profile), profile.device, profile.name, control
         )
 
 

@@ -9,7 +9,7 @@ from typing import Literal, Protocol, TypeVar
 from foveal.agent.errors import FovealError, SetupError
 from foveal.graphs.query import Query, Unreadable
 from foveal.graphs.result import Result
-from foveal.tools.images import Source
+from foveal.tools.images import Images
 
 T = TypeVar("T")
 Verdict = Literal["right", "wrong", "no_answer"]
@@ -25,8 +25,8 @@ TRACEBACK = 4000
 class Answerer(Protocol):
     """Whoever is asked; an Agent is one, and a Crowd of them."""
 
-    async def aask(self, image: Source, question: str) -> Result:
-        """Answer a question about an image."""
+    async def aask(self, image: Images, question: str) -> Result:
+        """Answer a question about an image, or several."""
 
 
 @dataclass(frozen=True)

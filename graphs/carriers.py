@@ -6,9 +6,11 @@ from importlib.metadata import version
 
 from foveal.agent.pools import Pool
 from foveal.agent.profiles import Profile
+from foveal.agent.specialists import KINDS, Chosen, Place
 from foveal.agent.weights import fingerprint
 from foveal.tools.base import Dispatcher
 from foveal.tools.catalogue import ENCODER, Crew
+from foveal.tools.external import factory, identity
 from foveal.tools.store import ImageStore
 
 
@@ -35,14 +37,40 @@ def crew(profile: Profile, pools: Mapping[str, Pool]) -> Crew:
     listed = crew_of if profile.backend == "native" else embedded
     here = listed(profile.folder, profile.device, profile.drawn)
     on_gpu = listed(profile.folder, "cuda", profile.drawn)
-    return {
-        name: on_gpu[name] if name in pools and pools[name].num_gpus else factory
-        for name, factory in here.items()
+    own = {
+        name: on_gpu[name] if name in pools and pools[name].num_gpus else made
+        for name, made in here.items()
         if profile.backend == "native" or name != ENCODER  # the others take pictures, not tokens
     }
+    return {**own, **_external(profile, pools)}
+
+
+def _external(profile: Profile, pools: Mapping[str, Pool]) -> Crew:
+    """Those of other packages that the profile has chosen."""
+    return {
+        place: factory(
+            place,
+            chosen,
+            "cuda" if place in pools and pools[place].num_gpus else profile.device,
+            KINDS[place] in profile.drawn,
+        )
+        for place, chosen in _asked(profile)
+    }
+
+
+def _asked(profile: Profile) -> list[tuple[Place, Chosen]]:
+    """Those of other packages that the model can ask: what the settings prefer may be for other profiles."""
+    choices = sorted(profile.specialists.items())
+    return [(place, chosen) for place, chosen in choices if KINDS[place] in profile.tools]
 
 
 def digest(profile: Profile) -> str:
     """Of everything that decides what the profile's specialists answer: only equals may share a pool."""
-    parts = (fingerprint(profile.folder), *profile.drawn, version("foveal"))
+    parts = [fingerprint(profile.folder), *profile.drawn, version("foveal")]
+    parts += (f"{place}={name}" for place, name in identities(profile).items())
     return sha256("\n".join(parts).encode()).hexdigest()[:12]
+
+
+def identities(profile: Profile) -> dict[str, str]:
+    """By place, which package, version, code and options answer in the profile's own specialist's stead."""
+    return {place: identity(chosen) for place, chosen in _asked(profile)}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from foveal.agent.errors import FovealError
 from foveal.graphs.agent import Agent
 from foveal.graphs.result import Result
-from foveal.tools.images import Source
+from foveal.tools.images import Images
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Clerk:
             return error
         return None
 
-    async def aask(self, image: Source, question: str) -> Result | FovealError | Bug:
+    async def aask(self, image: Images, question: str) -> Result | FovealError | Bug:
         """Answer a question."""
         if self._agent is None:
             raise RuntimeError("asked before it was ready")

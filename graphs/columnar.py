@@ -69,7 +69,7 @@ def _schema(results: Path, places: Sequence[int]) -> Any:
     import pyarrow as pa
 
     types: dict[str, Any] = {}
-    ours = _ours()
+    ours = _ours(any("images" in row for rows in _chunks(results, places) for row in rows))
     for rows in _chunks(results, places):
         for name in dict.fromkeys(name for row in rows for name in row):
             found = ours.get(name) or _found([row.get(name) for row in rows])
@@ -79,11 +79,14 @@ def _schema(results: Path, places: Sequence[int]) -> Any:
     )
 
 
-def _ours() -> dict[str, Any]:
+def _ours(several: bool) -> dict[str, Any]:
+    """The types of our columns; where questions came with several images, evidence says which one it is in."""
     import pyarrow as pa
 
     text, number = pa.string(), pa.float64()
     piece = {"label": text, "box": pa.list_(number), "score": number, "action": text}
+    if several:
+        piece["image"] = pa.int64()
     usage = {
         name: number if field.annotation is float else pa.int64()
         for name, field in Spent.model_fields.items()
@@ -95,6 +98,7 @@ def _ours() -> dict[str, Any]:
         "confidence": number,
         "seconds": number,
         "notes": pa.list_(text),
+        "images": pa.list_(text),
         "evidence": pa.list_(pa.struct(piece)),
         "usage": pa.struct(usage),
     }

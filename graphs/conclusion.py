@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from typing import Any
 
-from foveal.agent.transcript import Acted, Noted
+from foveal.agent.transcript import Acted, Asked, Noted
 from foveal.graphs.context import Context
-from foveal.graphs.evidence import evidence, notes
+from foveal.graphs.evidence import evidence, notes, recalled
 from foveal.graphs.plan import perceptions
 from foveal.graphs.result import Result
 from foveal.graphs.schema import Misfit
-from foveal.graphs.state import Entry, State, last_turn, transcript
+from foveal.graphs.state import Entry, State, exchange, last_turn
 
 ONE_FIELD = "this model writes no JSON, and its answer can only fill a schema with one field"
 
@@ -19,7 +19,7 @@ LOW = 0.5
 
 def concluded(state: State, context: Context) -> Result:
     """The run's result."""
-    entries, hops = transcript(state), state.get("hops", [])
+    entries, hops = exchange(state), state.get("hops", [])
     turn, seconds = _spoken(entries, context), context.elapsed()
     answer, trouble = _answer(turn)
     confidence = turn.confidence if answer else 0.0
@@ -29,7 +29,7 @@ def concluded(state: State, context: Context) -> Result:
         answer=answer,
         confidence=confidence,
         hops=tuple(hops),
-        evidence=evidence(hops),
+        evidence=(*recalled(hops, state.get("past", [])), *evidence(hops)),
         ended_by=state["over"] or "answer",
         usage=state["spent"].model_copy(update={"seconds": seconds}),
         seconds=seconds,
@@ -44,8 +44,14 @@ def concluded(state: State, context: Context) -> Result:
         ),
         run=state["run"],
         image=state["asked"].image,
+        images=_hashes(state["asked"]),
         value=value,
+        fork=state.get("fork"),
     )
+
+
+def _hashes(asked: Asked) -> tuple[str, ...]:
+    return tuple(one.image for one in asked.images) if asked.more else ()
 
 
 def answer_of(turn: Acted) -> str:

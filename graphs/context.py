@@ -1,22 +1,28 @@
 """What the nodes of one run work with: reached through `runtime.context`, never a global."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from foveal.agent.actions import PerceptionKind
+from foveal.agent.observations import Observation
 from foveal.graphs.schema import Schema
 from foveal.graphs.sessions import Sessions
 from foveal.graphs.trace import Event
 from foveal.tools.base import Dispatcher
 
 
-def stopwatch() -> Callable[[], float]:
-    """Seconds since now, at every call."""
-    start = time.monotonic()
+def stopwatch(shown: float = 0.0) -> Callable[[], float]:
+    """Seconds since now, at every call, and as many more as it shows from the start."""
+    start = time.monotonic() - shown
     return lambda: time.monotonic() - start
 
 
 def _ignore(event: Event) -> None:
+    pass
+
+
+async def _forget(observation: Observation) -> None:
     pass
 
 
@@ -38,3 +44,7 @@ class Context:
     """What the answer must fit."""
     trace: str | None = None
     """Where the trace is written."""
+    approve: frozenset[PerceptionKind] = frozenset()
+    """The actions that wait for a person; the graph then needs a checkpointer."""
+    keep: Callable[[Observation], Awaitable[None]] = _forget
+    """Called with what came back, before a checkpoint names it: what it points at is to survive the process."""

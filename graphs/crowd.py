@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from foveal.agent.errors import FovealError, SetupError, SpecialistError
 from foveal.graphs.agent import Agent
@@ -22,7 +22,7 @@ from foveal.graphs.result import Result
 from foveal.graphs.seats import Seat, Seats
 from foveal.tools.dispatch import described
 from foveal.tools.extras import needs
-from foveal.tools.images import Source, read_file
+from foveal.tools.images import Images, Source, read_file
 from foveal.tools.ray_home import entered
 
 KILLS = 2
@@ -100,13 +100,13 @@ class Crowd:
         for _ in range(self._hire.agents):
             self._start()
 
-    async def aask(self, image: Source, question: str) -> Result:
-        """Answer a question about an image.
+    async def aask(self, image: Images, question: str) -> Result:
+        """Answer a question about an image, or several.
 
         Raises SpecialistError when the question kills the agents that it is put to, and SetupError when
         no agent can be started.
         """
-        data = await asyncio.to_thread(read_file, image) if isinstance(image, Path) else image
+        data = await asyncio.to_thread(_read, image)
         kills, suspect = 0, False
         while kills < KILLS:
             async with self._seats.one(suspect) as seat:
@@ -131,7 +131,7 @@ class Crowd:
         for seat in seats:
             ray.kill(seat.clerk)
 
-    async def _reply(self, seat: Seat, image: Source, question: str) -> Result | FovealError | Bug:
+    async def _reply(self, seat: Seat, image: Images, question: str) -> Result | FovealError | Bug:
         from ray.exceptions import RayError
 
         try:
@@ -223,6 +223,17 @@ def _require(hire: Hire) -> None:
 
 def _future(reference: Any) -> asyncio.Future[Any]:
     return asyncio.wrap_future(reference.future())
+
+
+def _read(images: Images) -> Images:
+    """The images, with the bytes of those that are files here: agents elsewhere have no such files."""
+    if isinstance(images, list | tuple):
+        return [_bytes(one) for one in images]
+    return _bytes(cast(Source, images))
+
+
+def _bytes(image: Source) -> Source:
+    return read_file(image) if isinstance(image, Path) else image
 
 
 def _result(reply: Result | FovealError | Bug) -> Result:

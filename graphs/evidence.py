@@ -1,4 +1,4 @@
-"""Which parts of the image an answer rests on, and what the user should know besides.
+"""Which parts of the images an answer rests on, and what the user should know besides.
 
 The rule, per observation and in order:
 
@@ -8,7 +8,8 @@ The rule, per observation and in order:
 - looked, ranged: the regions and areas; objects are already there as detected
 - anything else shows the whole image and adds nothing
 
-The same thing seen twice counts once.
+The same thing seen twice counts once. In a conversation, what was found for an earlier question counts where an
+action points at it.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,13 +25,38 @@ from foveal.agent.observations import (
     Recognised,
     Segmented,
 )
+from foveal.agent.transcript import Observed
 from foveal.graphs.result import Evidence, Hop
 
 
 def evidence(hops: Sequence[Hop]) -> tuple[Evidence, ...]:
     """The evidence that a run's hops have gathered."""
-    used = {index for hop in hops for index in _objects(hop.action)}
+    used = _used(hops)
     return tuple(dict.fromkeys(piece for hop in hops for piece in _pieces(hop, used)))
+
+
+def recalled(hops: Sequence[Hop], past: Iterable[object]) -> tuple[Evidence, ...]:
+    """What was found before the question, in the transcript's `past`, and is pointed at after it."""
+    used = _used(hops)
+    pieces = (
+        Evidence(
+            label=found.label,
+            box=found.box.xyxy,
+            score=found.score,
+            action="detect",
+            image=item.image,
+        )
+        for item in past
+        if isinstance(item, Observed) and isinstance(item.observation, Detected)
+        for found in item.observation.objects
+        if found.index in used
+    )
+    return tuple(dict.fromkeys(pieces))
+
+
+def _used(hops: Iterable[Hop]) -> set[int]:
+    """The objects that actions point at."""
+    return {index for hop in hops for index in _objects(hop.instead or hop.action)}
 
 
 def _objects(action: Perception) -> Iterator[int]:
@@ -39,7 +65,8 @@ def _objects(action: Perception) -> Iterator[int]:
 
 def _pieces(hop: Hop, used: set[int]) -> Iterator[Evidence]:
     for label, box, score in _boxes(hop.observation, used):
-        yield Evidence(label=label, box=box.xyxy, score=score, action=hop.action.kind)
+        kind = hop.action.kind
+        yield Evidence(label=label, box=box.xyxy, score=score, action=kind, image=hop.image)
 
 
 def _boxes(observation: Observation, used: set[int]) -> Iterable[tuple[str, Box, float | None]]:

@@ -72,11 +72,16 @@ def _serve(loop: asyncio.AbstractEventLoop) -> None:
         loop.close()
 
 
-async def _finish(loop: asyncio.AbstractEventLoop) -> None:
+async def others_ended() -> None:
+    """Cancel every other task of this loop, and wait for it."""
     tasks = asyncio.all_tasks() - {asyncio.current_task()}
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _finish(loop: asyncio.AbstractEventLoop) -> None:
+    await others_ended()
     await loop.shutdown_asyncgens()
     await loop.shutdown_default_executor()
 

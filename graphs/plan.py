@@ -7,11 +7,11 @@ from foveal.agent.actions import PERCEPTIONS, Perception
 from foveal.agent.errors import ActionError
 from foveal.agent.observations import Failed, Observation
 from foveal.agent.transcript import Acted, Asked, Observed, found_objects
-from foveal.graphs.resolve import resolve
+from foveal.graphs.resolve import picked, resolve
 from foveal.graphs.state import Entry, State, last_turn, transcript
 from foveal.tools.base import Mark
 
-Key = tuple[str, tuple[Mark, ...]]
+Key = tuple[str, str, tuple[Mark, ...]]
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,8 @@ class Step:
     """One action of a turn, and where its answer comes from."""
 
     action: Perception
+    image: int | None = None
+    """Which of several images it is about."""
     marks: tuple[Mark, ...] = ()
     known: Observation | None = None
     """The answer, when no specialist is needed for it."""
@@ -61,18 +63,19 @@ def plan(asked: Asked, before: list[Entry], turn: Acted, room: int) -> list[Step
             steps.append(Step(action, known=_surplus(room), allowed=False))
             continue
         try:
-            marks = resolve(_permitted(action, asked), asked, objects)
+            image = picked(_permitted(action, asked), asked, objects)
+            marks = resolve(action, asked, objects)
         except ActionError as error:
             steps.append(Step(action, known=Failed(error="action", message=str(error))))
             continue
-        key = _key(action, marks)
+        key = _key(action, asked.picked(image).image, marks)
         twin = first.setdefault(key, position)
         if key in memory:
-            steps.append(Step(action, marks, known=memory[key], repeated=True))
+            steps.append(Step(action, image, marks, known=memory[key], repeated=True))
         elif twin != position:
-            steps.append(Step(action, marks, twin=twin, repeated=True))
+            steps.append(Step(action, image, marks, twin=twin, repeated=True))
         else:
-            steps.append(Step(action, marks))
+            steps.append(Step(action, image, marks))
     return steps
 
 
@@ -88,9 +91,12 @@ def _surplus(room: int) -> Failed:
     return Failed(error="action", message=message)
 
 
-def _key(action: Perception, marks: tuple[Mark, ...]) -> Key:
-    """Two actions with the same key ask the same: their targets are compared by where they are."""
-    return action.model_dump_json(exclude={"target", "targets"}), marks
+def _key(action: Perception, image: str, marks: tuple[Mark, ...]) -> Key:
+    """Two actions with the same key ask the same: their targets are compared by where they are.
+
+    `image` is a content hash.
+    """
+    return action.model_dump_json(exclude={"target", "targets", "image"}), image, marks
 
 
 def _remembered(asked: Asked, before: Iterable[Entry]) -> dict[Key, Observation]:
@@ -101,7 +107,8 @@ def _remembered(asked: Asked, before: Iterable[Entry]) -> dict[Key, Observation]
     for entry in entries:
         if isinstance(entry, Observed) and not _refused(entry.observation):
             assert entry.action.kind != "answer"
-            key = _key(entry.action, resolve(entry.action, asked, objects))
+            image = asked.picked(entry.image).image
+            key = _key(entry.action, image, resolve(entry.action, asked, objects))
             memory.setdefault(key, entry.observation)
     return memory
 

@@ -11,7 +11,10 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import to_jsonable_python
 
+from foveal.agent.actions import MAX_IMAGES
 from foveal.agent.errors import InputError
+from foveal.tools import data_url
+from foveal.tools.images import MAX_BYTES
 
 COLUMNS = ("id", "image", "question", "answer")
 """What a row says to us; its other columns are carried to its result."""
@@ -21,6 +24,7 @@ ID_LENGTH = 16
 _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
 
 Scalar = str | int | float
+Picture = Path | str | bytes
 
 
 @dataclass(frozen=True)
@@ -31,9 +35,9 @@ class Query:
     """Its line or row in the source, from 1."""
     id: str
     """Empty as long as nobody gave it one."""
-    image: Path | str | bytes
-    """The file, the URL or the encoded image itself."""
-    reference: str
+    image: Picture | tuple[Picture, ...]
+    """The file, the URL or the encoded image itself; several in a tuple."""
+    reference: str | tuple[str, ...]
     """The image as the source names it; for one that has no name, `sha256:` and the hash of its bytes."""
     question: str
     truths: tuple[str, ...] = ()
@@ -51,10 +55,20 @@ class Unreadable:
     reason: str
 
 
+def _images(value: object) -> tuple[str | bytes, ...]:
+    """One image, or a list of them."""
+    given = value if isinstance(value, list | tuple) else [value]
+    if not 1 <= len(given) <= MAX_IMAGES:
+        raise ValueError(f"expected 1 to {MAX_IMAGES} images")
+    return tuple(_image(one) for one in given)
+
+
 def _image(value: object) -> str | bytes:
-    """A path, a URL or bytes, also out of Hugging Face's `{"bytes": ..., "path": ...}`."""
+    """A path, a URL or bytes, also those in a data URL or in Hugging Face's `{"bytes": ..., "path": ...}`."""
     if isinstance(value, Mapping):
         value = value.get("bytes") or value.get("path")
+    if isinstance(value, str) and data_url.named(value):
+        return data_url.decoded(value, MAX_BYTES)
     if isinstance(value, str | bytes) and value:
         return value
     raise ValueError("expected a path, a URL or an image's bytes")
@@ -79,7 +93,7 @@ class _Row(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    image: Annotated[str | bytes, BeforeValidator(_image)]
+    image: Annotated[tuple[str | bytes, ...], BeforeValidator(_images)]
     question: Annotated[str, Field(pattern=r"\S")]
     id: Annotated[str | None, BeforeValidator(_name)] = None
     answer: Annotated[tuple[str, ...], BeforeValidator(_truths)] = ()
@@ -94,21 +108,30 @@ def query(number: int, values: Mapping[str, Any], base: Path) -> Query:
         row = _Row.model_validate(values)
     except ValidationError as error:
         raise InputError(_complaint(error, values)) from None
-    reference = row.image if isinstance(row.image, str) else _hash(values["image"], row.image)
+    given = values["image"]
+    several = isinstance(given, list | tuple)
+    pairs = zip(given if several else [given], row.image, strict=True)
+    names = tuple(_name_of(one, image) for one, image in pairs)
+    images = tuple(_placed(image, base) for image in row.image)
     question = row.question.strip()
     return Query(
         number,
         row.id or "",
-        row.image if isinstance(row.image, bytes) or _URL.match(row.image) else base / row.image,
-        reference,
+        images if several else images[0],
+        names if several else names[0],
         question,
         row.answer,
         carried(row.model_extra or {}),
     )
 
 
-def content_id(reference: str, question: str) -> str:
-    """The same for the same question about the same image, wherever its row stands."""
+def _placed(image: str | bytes, base: Path) -> Picture:
+    """Where the image is: paths count from `base`."""
+    return image if isinstance(image, bytes) or _URL.match(image) else base / image
+
+
+def content_id(reference: str | tuple[str, ...], question: str) -> str:
+    """The same for the same question about the same images, wherever its row stands."""
     text = json.dumps([reference, question]).encode("ascii")
     return hashlib.sha256(text).hexdigest()[:ID_LENGTH]
 
@@ -130,10 +153,12 @@ def _binary(value: object) -> bool:
     return isinstance(value, bytes)
 
 
-def _hash(given: object, data: bytes) -> str:
-    """What to call an image that came as bytes: as its row does, or by its content."""
+def _name_of(given: object, image: str | bytes) -> str:
+    """What to call an image: as its row does, or, where it came as bytes without a name, by its content."""
+    if isinstance(image, str):
+        return image
     name = given.get("path") if isinstance(given, Mapping) else None
-    return str(name) if name else f"sha256:{hashlib.sha256(data).hexdigest()}"
+    return str(name) if name else f"sha256:{hashlib.sha256(image).hexdigest()}"
 
 
 def _complaint(error: ValidationError, values: Mapping[str, Any]) -> str:

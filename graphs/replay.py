@@ -15,15 +15,17 @@ from foveal.agent.observations import Observation
 from foveal.graphs.recording import Recorded, Tape, remembered
 from foveal.graphs.result import Result
 from foveal.graphs.run import Parts, run
+from foveal.graphs.sessions import Sessions
+from foveal.graphs.talk import Talk
 from foveal.graphs.trace import Event, read
 from foveal.tools.base import Dispatcher, Mark
-from foveal.tools.images import Source, load_image
+from foveal.tools.images import Images, load_image, several
 from foveal.tools.store import ImageStore, content_hash
 
 
 async def replay(
     trace: str | Path,
-    image: Source,
+    image: Images,
     dispatcher: Dispatcher | None = None,
     store: ImageStore | None = None,
 ) -> Result:
@@ -33,9 +35,14 @@ async def replay(
     direct = [thought for event in events if event.kind == "direct" for thought in event.thoughts]
     if started.kind != "started" or not (thoughts or direct):
         raise InputError(f"{str(trace)!r} holds no turn of the model; nothing to replay")
-    pixels = await asyncio.to_thread(load_image, image)
-    if content_hash(pixels) != started.asked.image:
-        raise InputError("this is not the image of the trace: its content hash differs")
+    if started.fork is not None:
+        origin = f"run {started.fork.run} at hop {started.fork.hop}"
+        raise InputError(f"{str(trace)!r} is the trace of a fork, which begins in {origin}")
+    pixels = [await asyncio.to_thread(load_image, one) for one in several(image)]
+    if [content_hash(one) for one in pixels] != [one.image for one in started.asked.images]:
+        count = len(started.asked.images)
+        which = "this is not the image" if count == 1 else f"these are not the {count} images"
+        raise InputError(f"{which} of the trace: the content hash differs")
     model = Recorded(started, Tape(thoughts), Tape(direct) if direct else None)
     parts = Parts(
         model,
@@ -47,6 +54,7 @@ async def replay(
         budgets=started.budgets,
         gate=started.gate,
     )
+    talk = Talk(Sessions(model, parts.store), list(started.past)) if started.past else None
     return await run(
         started.asked.question,
         pixels,
@@ -55,6 +63,7 @@ async def replay(
         schema=remembered(started.asked.answer_schema, events),
         verify=started.verify,
         elapsed=model.elapsed,
+        talk=talk,
     )
 
 
@@ -68,7 +77,7 @@ class _Remembering:
         self._answers = {
             _key(e.action, e.marks): answers[e.turn, e.position]
             for e in events
-            if e.kind == "called" and (e.turn, e.position) in answers
+            if (e.kind == "called" or e.kind == "decided") and (e.turn, e.position) in answers
         }
 
     async def dispatch(

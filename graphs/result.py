@@ -1,11 +1,11 @@
 """What a run gives back."""
 
-from typing import Any, Generic, Literal
+from typing import Annotated, Any, Generic, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypeVar
 
-from foveal.agent.actions import Perception, PerceptionKind
+from foveal.agent.actions import Perception, PerceptionKind, Picked
 from foveal.agent.observations import Failed, Observation
 from foveal.graphs.budgets import BudgetName, Spent
 
@@ -15,8 +15,20 @@ Ending = Literal["answer", "gate"] | BudgetName
 """Why the run stopped: the model answered by itself, was sure enough without looking, or a budget was used up."""
 
 
+Approval = Literal["accepted", "edited", "rejected"]
+"""What a person said to an action."""
+
+
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _none(value: object) -> bool:
+    return value == ()
+
+
+def _unsaid(value: object) -> bool:
+    return value is None
 
 
 class Hop(_Frozen):
@@ -26,6 +38,8 @@ class Hop(_Frozen):
     """The model's turn that asked for it, from 1."""
     action: Perception
     """As the model wrote it."""
+    image: Picked = None
+    """Which of several images it was about, from 1; None when there was one, or nothing was looked at."""
     specialist: str | None
     """Who answered; None when nobody was asked."""
     observation: Observation
@@ -33,6 +47,10 @@ class Hop(_Frozen):
     """Asked before in this run, so answered from memory."""
     seconds: float = 0.0
     """From asking the specialist to its reply."""
+    approval: Annotated[Approval | None, Field(exclude_if=_unsaid)] = None
+    """What a person said to it, when one was asked."""
+    instead: Annotated[Perception | None, Field(exclude_if=_unsaid)] = None
+    """What that person had done instead, when the action was edited."""
 
     @property
     def refused(self) -> bool:
@@ -41,7 +59,7 @@ class Hop(_Frozen):
 
 
 class Evidence(_Frozen):
-    """A part of the original image that the answer rests on."""
+    """A part of the original image, or of one of several, that the answer rests on."""
 
     label: str
     """What it was called: a detector's label, a line of text, or nothing for a region."""
@@ -51,6 +69,19 @@ class Evidence(_Frozen):
     """The specialist's confidence, where it gives one."""
     action: PerceptionKind
     """The kind of action that brought it."""
+    image: Picked = None
+    """Which of several images it is part of, from 1; None when there was one."""
+
+
+class Fork(_Frozen):
+    """Where a run branched off another."""
+
+    run: str
+    """The other run's id."""
+    hop: int
+    """The last hop, from 1, that both have."""
+    observation: bool
+    """Whether another observation was put in the place of that hop's."""
 
 
 class Direct(_Frozen):
@@ -98,10 +129,14 @@ class Result(_Frozen, Generic[T]):
     run: str
     """The run's id."""
     image: str
-    """Content hash of the original image."""
+    """Content hash of the original image; of the first, when there were several."""
+    images: Annotated[tuple[str, ...], Field(exclude_if=_none)] = ()
+    """Content hashes of all images, when there were several."""
     value: T | None = None
     """The answer as an object, when a schema was given; None when the answer does not fit it."""
     direct: Direct | None = None
     """The answer without looking, when a gate or a verification asked for it."""
     faithful: Faithful | None = None
     """Whether the answer depends on what was seen, when that was asked and anything was seen."""
+    fork: Annotated[Fork | None, Field(exclude_if=_unsaid)] = None
+    """Where the run branched off another, if it did."""

@@ -30,7 +30,8 @@ def _tasks(state: State, turn: int) -> list[Task]:
             turn=turn,
             position=position,
             action=step.action,
-            image=state["asked"].image,
+            image=state["asked"].picked(step.image).image,
+            size=state["asked"].picked(step.image).size,
             marks=step.marks,
             budgets=state["budgets"],
         )

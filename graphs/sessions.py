@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from foveal.agent.model import PerceptionModel, Schooled, Session, Sight, Usage
-from foveal.agent.transcript import Noted, Observed
+from foveal.agent.model import Conversing, PerceptionModel, Schooled, Session, Sight, Usage
+from foveal.agent.structured import told
+from foveal.agent.transcript import Asked, Noted, Observed
 from foveal.graphs.budgets import Spent
 from foveal.graphs.state import Entry
 
@@ -45,7 +46,8 @@ class Sessions:
 
     def __init__(self, model: PerceptionModel, sight: Sight) -> None:
         self._model = model
-        self._sight = sight
+        self.sight = sight
+        """Where what a transcript names is fetched."""
         self._live: dict[str, Live] = {}
 
     @property
@@ -53,19 +55,41 @@ class Sessions:
         """Whether the model follows instructions that it was not trained on."""
         return self._model.instructed if isinstance(self._model, Schooled) else True
 
-    async def at(self, run: str, entries: list[Entry]) -> Live:
+    @property
+    def converses(self) -> bool:
+        """Whether a question may refer to what was said before it."""
+        return self._model.converses if isinstance(self._model, Conversing) else True
+
+    async def at(self, run: str, transcript: list[Entry]) -> Live:
         """The run's session, having heard the whole transcript."""
+        entries = _told(transcript)
         live = self._live.get(run)
         if live is None or live.heard > len(entries):
             self.drop(run)
-            live = Live(await self._model.open(entries, self._sight), len(entries))
+            live = Live(await self._model.open(entries, self.sight), len(entries))
             self._live[run] = live
         else:
             await live.hear(entries)
         return live
+
+    def hand_on(self, run: str, later: str) -> None:
+        """The next run of a conversation goes on in the session of the one before."""
+        if run in self._live:
+            self._live[later] = self._live.pop(run)
 
     def drop(self, run: str) -> None:
         """Close the run's session, if there is one."""
         live = self._live.pop(run, None)
         if live is not None:
             live.session.close()
+
+
+def _told(transcript: list[Entry]) -> list[Entry]:
+    """As a session is told it, which begins with a question and hears of another one as the user's words."""
+    first, *rest = transcript
+    return [first, *(_follow_up(one) if isinstance(one, Asked) else one for one in rest)]
+
+
+def _follow_up(asked: Asked) -> Noted:
+    schema = f"\n\n{told(asked.answer_schema)}" if asked.answer_schema else ""
+    return Noted(text=f"{asked.question}{schema}")

@@ -1,15 +1,16 @@
 """What the graph remembers: transcript items, hashes and numbers, never pixels, tensors or caches."""
 
 import operator
-from typing import Annotated, TypedDict
+from typing import Annotated, NotRequired
 
 from pydantic import BaseModel, ConfigDict
+from typing_extensions import TypedDict
 
 from foveal.agent.actions import Perception
 from foveal.agent.observations import Observation
 from foveal.agent.transcript import Acted, Asked, Noted, Observed
 from foveal.graphs.budgets import BudgetName, Budgets, Spent
-from foveal.graphs.result import Hop, Result
+from foveal.graphs.result import Approval, Fork, Hop, Result
 from foveal.tools.base import Mark
 
 Entry = Asked | Acted | Observed | Noted
@@ -26,7 +27,9 @@ class Task(BaseModel):
     """Its place among the turn's perception actions, from 0."""
     action: Perception
     image: str
-    """Content hash of the original image."""
+    """Content hash of the image that it is about."""
+    size: tuple[int, int]
+    """That image's width and height in pixels."""
     marks: tuple[Mark, ...] = ()
     budgets: Budgets
 
@@ -45,6 +48,10 @@ class Outcome(BaseModel):
     position: int
     observation: Observation
     seconds: float
+    approval: Approval | None = None
+    """What a person said to it, when one was asked."""
+    instead: Perception | None = None
+    """What that person had done instead."""
 
 
 def gathered(old: list[Outcome], new: list[Outcome]) -> list[Outcome]:
@@ -59,6 +66,8 @@ class Request(TypedDict):
     """The run's id, which also keys its model session."""
     asked: Asked
     budgets: Budgets
+    past: NotRequired[list[Entry]]
+    """In a conversation, everything that was said before the question."""
 
 
 class State(Request, total=False):
@@ -75,6 +84,8 @@ class State(Request, total=False):
     """The budget that made the last turn a forced one."""
     misfit: str | None
     """Why the latest answer does not fit the schema, when there is one and the model can be told."""
+    fork: Fork | None
+    """Where the run branched off another, if it did."""
     result: Result
 
 
@@ -94,10 +105,16 @@ class Reply(TypedDict):
     """What the graph gives to whoever invoked it."""
 
     result: Result
+    items: list[Entry]
 
 
 def transcript(state: State) -> list[Entry]:
     """Everything said so far."""
+    return [*state.get("past", []), *exchange(state)]
+
+
+def exchange(state: State) -> list[Entry]:
+    """The question and everything said since."""
     return [state["asked"], *state.get("items", [])]
 
 
@@ -107,8 +124,9 @@ def last_turn(entries: list[Entry]) -> Acted:
 
 
 def turns(entries: list[Entry]) -> int:
-    """How many turns the model has had."""
-    return sum(isinstance(entry, Acted) for entry in entries)
+    """How many turns the model has had since it was last asked."""
+    start = max((n for n, entry in enumerate(entries) if isinstance(entry, Asked)), default=0)
+    return sum(isinstance(entry, Acted) for entry in entries[start:])
 
 
 def since_turn(entries: list[Entry]) -> list[Entry]:

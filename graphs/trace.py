@@ -9,9 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from foveal.agent.actions import Perception
 from foveal.agent.errors import InputError
-from foveal.agent.transcript import Acted, Asked, Noted
+from foveal.agent.transcript import Acted, Asked, Item, Noted
+from foveal.graphs.approval import Decision, Pending
 from foveal.graphs.budgets import BudgetName, Budgets, Spent
-from foveal.graphs.result import Direct, Hop, Result
+from foveal.graphs.result import Direct, Fork, Hop, Result
+from foveal.graphs.sketch import Sketch
 from foveal.tools.base import Mark
 
 Purpose = Literal["gate", "verify"]
@@ -22,12 +24,26 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def _unsaid(value: object) -> bool:
+    return value is None
+
+
+def _nothing(value: object) -> bool:
+    return value == ()
+
+
+def _none(value: object) -> bool:
+    return value == ()
+
+
 class Started(_Frozen):
     """A run begins; its settings are complete."""
 
     kind: Literal["started"] = "started"
     run: str
     asked: Asked
+    past: Annotated[tuple[Item, ...], Field(exclude_if=_nothing)] = ()
+    """In a conversation, everything that was said before the question."""
     profile: str
     domain: str = ""
     """What the profile's model was trained for."""
@@ -40,8 +56,12 @@ class Started(_Frozen):
     """How sure the model must be to answer without looking, if it may."""
     verify: bool = False
     """Whether the question is asked again with the observations withheld."""
+    fork: Annotated[Fork | None, Field(exclude_if=_unsaid)] = None
+    """Where the run branched off another; what came before is in the other's trace."""
     version: str
     """Of this package."""
+    sources: Annotated[tuple[str, ...], Field(exclude_if=_none)] = ()
+    """Where the images came from, in order: absolute paths and URLs, or nothing for what was given as pixels."""
 
 
 class Said(_Frozen):
@@ -81,12 +101,29 @@ class Called(_Frozen):
     marks: tuple[Mark, ...] = ()
 
 
+class Decided(_Frozen):
+    """A person has decided about an action."""
+
+    kind: Literal["decided"] = "decided"
+    turn: int
+    position: int
+    """Among the turn's perception actions, from 0."""
+    action: Perception
+    """As the model wrote it."""
+    image: str
+    """Content hash of the image that it is about."""
+    marks: tuple[Mark, ...] = ()
+    decision: Decision
+
+
 class Returned(_Frozen):
     """An action was answered, by a specialist, from memory or with a refusal."""
 
     kind: Literal["returned"] = "returned"
     position: int
     hop: Hop
+    sketch: Annotated[Sketch | None, Field(exclude_if=_unsaid)] = None
+    """The mask or depth map that came with it, for people to see; the run itself has the keys."""
 
 
 class Told(_Frozen):
@@ -115,6 +152,23 @@ class DirectAnswer(_Frozen):
     """The turns of the model that led there; the run's own context holds none of them."""
 
 
+class Paused(_Frozen):
+    """The run waits for a person, and this process is done with it; its checkpoint has the rest."""
+
+    kind: Literal["paused"] = "paused"
+    run: str
+    pending: tuple[Pending, ...]
+
+
+class Resumed(_Frozen):
+    """A run that was cut off, or waited for a person, goes on from its checkpoint."""
+
+    kind: Literal["resumed"] = "resumed"
+    run: str
+    hops: tuple[Hop, ...] = ()
+    """What was seen before; it is not asked again."""
+
+
 class Finished(_Frozen):
     """The run is over."""
 
@@ -131,7 +185,19 @@ class Broke(_Frozen):
 
 
 Event = Annotated[
-    Started | Said | Thought | Called | Returned | Told | Aside | DirectAnswer | Finished | Broke,
+    Started
+    | Said
+    | Thought
+    | Called
+    | Decided
+    | Returned
+    | Told
+    | Aside
+    | DirectAnswer
+    | Paused
+    | Resumed
+    | Finished
+    | Broke,
     Field(discriminator="kind"),
 ]
 
@@ -141,11 +207,12 @@ _EVENTS: TypeAdapter[Event] = TypeAdapter(Event)
 class TraceWriter:
     """Writes each event as one line, at once. The file appears with the first event."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, again: bool = False) -> None:
+        """`again` to go on with a trace that is there."""
         self.path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("x", encoding="utf-8")
+            self._file = path.open("a" if again else "x", encoding="utf-8")
         except OSError as error:
             raise InputError(f"cannot write a trace to {path}: {error.strerror}") from None
 

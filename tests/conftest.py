@@ -10,6 +10,7 @@ import runpy
 import shutil
 import signal
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ from typing import Any
 
 QUIET = {
     "DO_NOT_TRACK": "1",
+    "FOVEAL_CONFIG": os.devnull,  # whoever runs the suite may have settings of his own
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "HF_HUB_DISABLE_UPDATE_CHECK": "1",
     "HF_HUB_OFFLINE": "1",
@@ -35,7 +37,8 @@ SECRETS = ("OPENAI_API_KEY", "HF_TOKEN", "LANGSMITH_API_KEY", "ULTRALYTICS_API_K
 # Before any import of the libraries: most of them read these once, at import time.
 os.environ.update(QUIET)
 for name in [*SECRETS, *(key for key in os.environ if key.startswith("FOVEAL_"))]:
-    os.environ.pop(name, None)
+    if name not in QUIET:
+        os.environ.pop(name, None)
 
 # A shell that runs the suite in the background has it ignore interrupts, and so would every process it starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -161,6 +164,26 @@ def seg_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
+@pytest.fixture
+def offer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Installs a package that offers a specialist, `Made` in its one module; installed again, it is replaced."""
+    site = tmp_path / "site"
+
+    def install(package: str, name: str, code: str, version: str = "1.0") -> None:
+        module, info = f"offered_by_{package}", site / f"{package}-1.dist-info"
+        info.mkdir(parents=True, exist_ok=True)
+        about = f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n"
+        (info / "METADATA").write_text(about, encoding="utf-8")
+        entry = f"[foveal.specialists]\n{name} = {module}:Made\n"
+        (info / "entry_points.txt").write_text(entry, encoding="utf-8")
+        (site / f"{module}.py").write_text(code, encoding="utf-8")
+        monkeypatch.delitem(sys.modules, module, raising=False)
+        monkeypatch.setattr(sys, "dont_write_bytecode", True)  # two versions within a second
+        monkeypatch.syspath_prepend(str(site))
+
+    return install
+
+
 @pytest.fixture(scope="session")
 def chat_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Folders of tiny vision chat models by family, as `tests/families.py` makes them. Do not change them."""
@@ -182,6 +205,17 @@ def server() -> Iterator[Any]:
     made = runpy.run_path(str(Path(__file__).parent / "loopback.py"))["Loopback"]()
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Any]:
+    """A PostgreSQL server that is started for these tests: `tests/postgres.py`."""
+    found = runpy.run_path(str(Path(__file__).parent / "postgres.py"))
+    if not (found["program"]("initdb") and found["program"]("pg_ctl")):
+        pytest.skip("there is no PostgreSQL server here: apt-get install postgresql")
+    server = found["Server"]()
+    yield server
+    server.close()
 
 
 @pytest.fixture(scope="session")

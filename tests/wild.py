@@ -27,8 +27,8 @@ from foveal.agent.actions import (
     Target,
 )
 from foveal.agent.calls import arguments_of
-from foveal.agent.coordinates import Frame
-from foveal.agent.grammar import PERCEPTION_TOKENS, render, spell
+from foveal.agent.coordinates import Frame, framed
+from foveal.agent.grammar import IMAGE_TOKENS, PERCEPTION_TOKENS, render, spell
 
 CORPUS = Path(__file__).parent / "data" / "fuzz"
 SIZE = (96, 64)
@@ -36,6 +36,7 @@ FRAMES = (
     Frame("thousand", SIZE, SIZE),
     Frame("pixels", SIZE, SIZE),
     Frame("grid", SIZE, SIZE),
+    framed("pixels", [(SIZE, SIZE), ((64, 60), (128, 120))]),
 )
 
 JUNK = (
@@ -48,7 +49,9 @@ JUNK = (
     "error: no such tool", "{tools}", "{0}", "%s", "\\u0000", "<|obj_1|>" * 20, "a" * 300,
 )  # fmt: skip
 
-_PIECES = re.compile("(" + "|".join(map(re.escape, PERCEPTION_TOKENS)) + r"|\[|\]|,|\s)")
+_PIECES = re.compile(
+    "(" + "|".join(map(re.escape, (*PERCEPTION_TOKENS, *IMAGE_TOKENS))) + r"|\[|\]|,|\s)"
+)
 
 
 def corpus(name: str) -> list[dict[str, Any]]:
@@ -75,18 +78,19 @@ TARGETS: st.SearchStrategy[Target] = st.one_of(
     st.tuples(SIDE, st.integers(1, 9), SIDE, st.integers(1, 9)).map(_area),
 )
 PHRASES = st.sampled_from(["red", "blue", "red . blue", "dog", "the small thing on the left"])
+IMAGES = st.sampled_from([None] * 6 + [1, 2])
 ACTIONS: st.SearchStrategy[Action] = st.one_of(
-    st.builds(Detect, phrase=PHRASES),
-    st.builds(Look, target=TARGETS),
-    st.builds(Segment, target=TARGETS),
-    st.builds(Read, target=st.none() | TARGETS),
-    st.builds(Depth, targets=st.lists(TARGETS, max_size=3).map(tuple)),
-    st.builds(Reencode, encoder=st.sampled_from(["clip", "detection", "seg"])),
+    st.builds(Detect, phrase=PHRASES, image=IMAGES),
+    st.builds(Look, target=TARGETS, image=IMAGES),
+    st.builds(Segment, target=TARGETS, image=IMAGES),
+    st.builds(Read, target=st.none() | TARGETS, image=IMAGES),
+    st.builds(Depth, targets=st.lists(TARGETS, max_size=3).map(tuple), image=IMAGES),
+    st.builds(Reencode, encoder=st.sampled_from(["clip", "detection", "seg"]), image=IMAGES),
 )
 ANSWERS = st.sampled_from(["2", "yes", "two red squares", '{"count": 2}', ""]).map(
     lambda text: Answer(text=text)
 )
-PIECES = st.sampled_from((*JUNK, *PERCEPTION_TOKENS)) | st.text(max_size=4)
+PIECES = st.sampled_from((*JUNK, *PERCEPTION_TOKENS, *IMAGE_TOKENS[:3])) | st.text(max_size=4)
 EDITS: st.SearchStrategy[list[tuple[str, int, str]]] = st.just([]) | st.lists(
     st.tuples(
         st.sampled_from(["drop", "double", "swap", "replace", "insert", "cut"]),
@@ -156,11 +160,14 @@ NAMES = st.sampled_from(
         "\ud800",
     ]
 )
-FIELDS = st.sampled_from(["box", "object", "boxes", "objects", "phrase", "encoder", "more", ""])
+FIELDS = st.sampled_from(
+    ["box", "object", "boxes", "objects", "phrase", "encoder", "image", "more", ""]
+)
 
 
 def _arguments(action: Any, frame: Frame, changes: Sequence[tuple[str, Any, bool]]) -> Any:
-    given: dict[str, Any] = arguments_of(action, frame)
+    one = action if len(frame.each) > 1 else action.model_copy(update={"image": None})
+    given: dict[str, Any] = arguments_of(one, frame)
     for field, value, gone in changes:
         if gone:
             given.pop(field, None)

@@ -67,6 +67,8 @@ class Reply:
     pictures: tuple[Picture, ...] = ()
     features: tuple[Features, ...] = ()
     """Set by encoders alone: one per view of the observation."""
+    map: NDArray[np.uint8] | None = None
+    """(rows, columns) over the original image: 255 where it is nearest, 0 where it is farthest."""
 
 
 class Specialist(Protocol):

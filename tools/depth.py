@@ -65,8 +65,10 @@ class DepthEstimator:
         ranges = [_range(distances, mark, size) for mark in request.marks]
         ranges.sort(key=lambda one: one.depth)
         whole = Box(image=request.image, xyxy=(0, 0, size[1], size[0]))
-        pictures = (Picture("depth", _grey(distances), whole),) if self._draws else ()
-        return Reply(Ranged(ranges=tuple(ranges)), pictures=pictures)
+        levels = _levels(distances)
+        grey = np.repeat(levels[:, :, None], 3, axis=2)
+        pictures = (Picture("depth", grey, whole),) if self._draws else ()
+        return Reply(Ranged(ranges=tuple(ranges)), pictures=pictures, map=levels)
 
     def _map(self, request: Request) -> Map:
         known = self._maps.get(request.image)
@@ -118,6 +120,5 @@ def _middle(low: float, high: float, scale: float, extent: int) -> tuple[int, in
     return start, stop
 
 
-def _grey(distances: Map) -> NDArray[np.uint8]:
-    levels = np.rint((1 - distances) * 255).astype(np.uint8)
-    return np.repeat(levels[:, :, None], 3, axis=2)
+def _levels(distances: Map) -> NDArray[np.uint8]:
+    return np.rint((1 - distances) * 255).astype(np.uint8)

@@ -5,17 +5,21 @@ specialist, loaded when first used. Foreign exceptions become ours here and nowh
 """
 
 import asyncio
+import logging
+import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from foveal.agent.actions import Perception, Reencode
 from foveal.agent.errors import FovealError, SetupError, SpecialistError
-from foveal.agent.observations import Box, Observation, Segmented, View, VisualTokens
+from foveal.agent.observations import Box, Observation, Ranged, Segmented, View, VisualTokens
 from foveal.tools.base import Features, Mark, Picture, Reply, Request, Specialist
 from foveal.tools.catalogue import ENCODER, Crew, Factory, specialist_for
 from foveal.tools.encoder import seen
 from foveal.tools.store import ImageStore
+
+_log = logging.getLogger(__name__)
 
 Run = Callable[[str, Request], Awaitable[Reply]]
 """A carrier: brings one request to the named specialist. Raises FovealError only."""
@@ -37,16 +41,20 @@ async def perceive(
             raise SpecialistError(name, f"this profile has none; it has {', '.join(sorted(crew))}")
         reply = await run(name, request)
         observation = reply.observation
-        if reply.mask is not None:
-            observation = await asyncio.to_thread(_with_mask, reply, store)
+        if reply.mask is not None or reply.map is not None:
+            observation = await asyncio.to_thread(_with_array, reply, store)
         views = await _views(run, store, crew, reply)
         return observation.model_copy(update={"views": views}) if views else observation
 
 
-def _with_mask(reply: Reply, store: ImageStore) -> Observation:
-    if reply.mask is None or not isinstance(reply.observation, Segmented):
-        return reply.observation
-    return reply.observation.model_copy(update={"mask": store.put_array(reply.mask)})
+def _with_array(reply: Reply, store: ImageStore) -> Observation:
+    """The observation with the key of what was measured beside it: a mask, or a map of distances."""
+    seen = reply.observation
+    if reply.mask is not None and isinstance(seen, Segmented):
+        return seen.model_copy(update={"mask": store.put_array(reply.mask)})
+    if reply.map is not None and isinstance(seen, Ranged):
+        return seen.model_copy(update={"map": store.put_array(reply.map)})
+    return seen
 
 
 async def _views(run: Run, store: ImageStore, crew: Crew, reply: Reply) -> tuple[View, ...]:
@@ -75,8 +83,11 @@ def _tokened(view: View, features: Features, store: ImageStore) -> View:
 
 def load(name: str, factory: Factory) -> Specialist:
     """Make a specialist. Whatever goes wrong is the user's to mend: SetupError."""
+    began = time.monotonic()
     try:
-        return factory()
+        made = factory()
+        _log.info("%s loaded in %.2f s", name, time.monotonic() - began)
+        return made
     except FovealError:
         raise
     except Exception as error:

@@ -12,6 +12,8 @@ import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from os import PathLike, fspath
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,7 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from foveal.agent.actions import MAX_IMAGES
 from foveal.agent.errors import InputError
+from foveal.tools import data_url
 from foveal.tools.fetch import fetch
 
 MAX_PIXELS = 100_000_000
@@ -29,7 +33,19 @@ MAX_BYTES = 100 * 2**20
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF")
 """What is decoded. Formats that start other programs (EPS) are left out on purpose."""
 
-Source = str | Path | bytes | IO[bytes] | Image.Image | NDArray[Any]
+
+@dataclass(frozen=True, eq=False)
+class Taken:
+    """An image that is loaded already, and what it was loaded from."""
+
+    pixels: NDArray[np.uint8]
+    """(height, width, 3), RGB, read-only."""
+    source: object
+
+
+Source = str | PathLike[str] | bytes | IO[bytes] | Image.Image | NDArray[Any] | Taken
+Images = Source | Sequence[Source]
+"""The image of a question, or several in a list or a tuple."""
 Pixels = NDArray[np.uint8]
 
 _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
@@ -41,9 +57,11 @@ def load_image(
 ) -> Pixels:
     """The (height, width, 3) RGB pixels, read-only, of a path, URL, "-" (stdin), bytes, stream, picture or array.
 
-    URLs are http(s) only and never reach private addresses, except those in `allowed_networks` (CIDR).
+    URLs are data: or http(s) only and never reach private addresses, except those in `allowed_networks` (CIDR).
     Raises InputError with one line that names the cure.
     """
+    if isinstance(source, Taken):
+        return source.pixels
     if isinstance(source, np.ndarray):
         pixels = _from_array(source, max_pixels)
     elif isinstance(source, Image.Image):
@@ -56,6 +74,18 @@ def load_image(
     return pixels
 
 
+def several(images: Images) -> tuple[Source, ...]:
+    """The images of a question. Raises InputError for none, for too many, and for two from stdin."""
+    sources: tuple[Any, ...] = tuple(images) if isinstance(images, list | tuple) else (images,)
+    if not sources:
+        raise InputError("there is no image; give at least one")
+    if len(sources) > MAX_IMAGES:
+        raise InputError(f"{len(sources)} images are too many; ask about at most {MAX_IMAGES}")
+    if sum(isinstance(source, str) and source == "-" for source in sources) > 1:
+        raise InputError("stdin holds one image; give the others as paths or URLs")
+    return sources
+
+
 def _bytes_of(source: Any, allowed_networks: Sequence[str]) -> tuple[bytes, str]:
     if isinstance(source, bytes | bytearray | memoryview):
         return bytes(source), "the image"
@@ -64,14 +94,22 @@ def _bytes_of(source: Any, allowed_networks: Sequence[str]) -> tuple[bytes, str]
     if source == "-":
         return _read_stream(sys.stdin.buffer, "stdin"), "stdin"
     if hasattr(source, "read"):
-        return _read_stream(source, "the stream"), "the stream"
+        return _rewound(_read_stream(source, "the stream")), "the stream"
+    if data_url.named(source):
+        return data_url.decoded(source, MAX_BYTES), "the data URL"
     if isinstance(source, str) and _URL.match(source):
         return fetch(source, MAX_BYTES, allowed_networks), source
-    if isinstance(source, str | Path):
-        return read_file(Path(source)), str(source)
-    raise InputError(
-        f"{type(source).__name__} is no image; give a path, URL, bytes, PIL image or array"
-    )
+    if isinstance(source, str | PathLike):
+        return read_file(Path(fspath(source))), str(source)
+    kind = type(source).__name__
+    arrays = "; make it an array with numpy.asarray" if hasattr(source, "__array__") else ""
+    raise InputError(f"{kind} is no image; give a path, URL, bytes, PIL image or array{arrays}")
+
+
+def _rewound(data: bytes) -> bytes:
+    if not data:
+        raise InputError("the stream gives nothing; if it was read before, rewind it with seek(0)")
+    return data
 
 
 def _read_stream(stream: IO[bytes], name: str) -> bytes:
@@ -157,6 +195,8 @@ def _check_size(width: int, height: int, name: str, max_pixels: int) -> None:
 def _rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith(("I", "F")):
         return Image.fromarray(_eight_bits(np.asarray(image), image.mode)).convert("RGB")
+    if image.mode == "La":
+        image = image.convert("LA")  # Pillow's only way out of it
     if image.has_transparency_data:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, (255, 255, 255, 255))
@@ -175,28 +215,48 @@ def _eight_bits(values: NDArray[Any], mode: str) -> Pixels:
 
 
 def _from_array(array: NDArray[Any], max_pixels: int) -> Pixels:
+    """Grey, grey with alpha, RGB or RGBA; alpha is laid on white."""
     if array.ndim == 2:
         array = array[:, :, None]
-    if array.ndim != 3 or array.shape[2] not in (1, 3, 4):
-        raise InputError(f"expected an array of (height, width, 3), got {array.shape}")
+    if array.ndim != 3 or array.shape[2] not in (1, 2, 3, 4):
+        raise InputError(
+            f"expected an array of (height, width, 3), got {array.shape}{_shaped(array)}"
+        )
     _check_size(array.shape[1], array.shape[0], "the array", max_pixels)
     levels = _array_levels(array)
-    if levels.shape[2] == 4:
+    if levels.shape[2] in (2, 4):
         return np.array(_rgb(Image.fromarray(levels)), dtype=np.uint8)
     return np.array(np.broadcast_to(levels, (*levels.shape[:2], 3)), dtype=np.uint8)
 
 
+def _shaped(array: NDArray[Any]) -> str:
+    """How to bring an array into shape, where that can be told."""
+    if array.ndim == 4:
+        return "; give several images as a list of arrays"
+    if array.ndim == 3 and array.shape[0] in (1, 3, 4):
+        return "; put its channels last with array.transpose(1, 2, 0)"
+    return ""
+
+
 def _array_levels(array: NDArray[Any]) -> Pixels:
-    if array.dtype == np.uint8:
-        return np.ascontiguousarray(array)
-    if array.dtype == np.bool_:
+    kind, size = array.dtype.kind, array.dtype.itemsize
+    if kind == "b":
         return array.astype(np.uint8) * np.uint8(255)
-    if array.dtype == np.uint16:
+    if (kind, size) == ("u", 1):
+        return np.ascontiguousarray(array)
+    if (kind, size) == ("u", 2):
         return _eight_bits(array, "I;16")
-    if (
-        array.dtype.kind == "f"
-        and np.isfinite(array).all()
-        and 0 <= array.min() <= array.max() <= 1
-    ):
+    if kind == "f" and np.isfinite(array).all() and 0 <= array.min() <= array.max() <= 1:
         return _eight_bits(array, "F")
-    raise InputError(f"expected uint8 or uint16 values, or floats from 0 to 1, got {array.dtype}")
+    raise InputError(
+        f"expected uint8 or uint16 values, or floats from 0 to 1, got {array.dtype}{_ranged(array)}"
+    )
+
+
+def _ranged(array: NDArray[Any]) -> str:
+    """What the values are, and how to make levels of them, where they are levels already but for their type."""
+    if array.dtype.kind not in "iuf" or not np.isfinite(array).all():
+        return ""
+    low, high = array.min(), array.max()
+    cure = "; use array.astype('uint8')" if low >= 0 and high <= 255 else ""
+    return f" from {low:g} to {high:g}{cure}"

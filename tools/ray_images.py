@@ -155,15 +155,16 @@ class Borrowed:
 
 
 def _arrays(reply: Reply) -> list[Array]:
-    mask = [] if reply.mask is None else [reply.mask]
+    measured = [array for array in (reply.mask, reply.map) if array is not None]
     pictures = [picture.pixels for picture in reply.pictures]
-    return [*mask, *pictures, *(one.values for one in reply.features)]
+    return [*measured, *pictures, *(one.values for one in reply.features)]
 
 
 def _copied(reply: Reply) -> Reply:
     return replace(
         reply,
         mask=None if reply.mask is None else np.array(reply.mask),
+        map=None if reply.map is None else np.array(reply.map),
         pictures=tuple(replace(one, pixels=np.array(one.pixels)) for one in reply.pictures),
         features=tuple(replace(one, values=np.array(one.values)) for one in reply.features),
     )

@@ -61,6 +61,13 @@ class ImageStore:
             self._arrays.move_to_end(key)
             return self._arrays[key]
 
+    def pin(self, key: str) -> None:
+        """Keep an entry until it is unpinned. Raises KeyError when it is not there."""
+        with self._lock:
+            if key not in self._arrays:
+                raise KeyError(f"{key} is not in the store; its budget is {self.budget} bytes")
+            self._pins[key] += 1
+
     def unpin(self, key: str) -> None:
         """Take back one pin; without any left the entry may be evicted."""
         with self._lock:

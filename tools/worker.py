@@ -128,7 +128,8 @@ class Worker:
 
     def _caches(self) -> list[ByteLRU[object]]:
         """Specialists keep what they remember in attributes; none has to report it."""
-        own = getattr(self._batches.specialist, "__dict__", {}) if self._batches else {}
+        specialist = self._batches.specialist if self._batches else None
+        own = getattr(getattr(specialist, "inner", specialist), "__dict__", {})
         return [value for value in own.values() if isinstance(value, ByteLRU)]
 
     def _enter(self, ticket: str, entry: _Entry) -> bool:

@@ -76,6 +76,10 @@ class ChatModel:
         await session.catch_up()
         return session
 
+    async def aclose(self) -> None:
+        """End its thread; its sessions cannot go on."""
+        await asyncio.to_thread(self._thread.shutdown, cancel_futures=True)
+
     async def run(self, work: Callable[..., T], *arguments: Any) -> T:
         """Do something in the model's thread, after whoever was there first."""
         future = self._thread.submit(_inferred, work, arguments)

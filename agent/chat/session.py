@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from foveal.agent.actions import Answer, PerceptionKind
 from foveal.agent.capabilities import manual
 from foveal.agent.chat.mask import Boxes, Mask
-from foveal.agent.chat.prompt import Conversation, Part
+from foveal.agent.chat.prompt import Conversation, Part, Pixels
 from foveal.agent.chat.turn import Turn
-from foveal.agent.coordinates import Frame
+from foveal.agent.coordinates import framed
 from foveal.agent.grammar import parse
 from foveal.agent.model import Sight, Usage
 from foveal.agent.observations import View
@@ -44,7 +44,7 @@ class ChatSession:
         self._items: list[Asked | Acted | Observed | Noted] = transcript
         self._conversation = Conversation(model.render, model.plain)
         self._writer = model.writer()
-        self._frame = Frame(model.convention, first.size, first.size)
+        self._frame = framed(model.convention, [(one.size, one.size) for one in first.images])
         self._said = ""
 
     @property
@@ -66,16 +66,29 @@ class ChatSession:
 
         Raises ActionError when `max_new_tokens` cuts an action short; what was decoded stays in the context.
         """
-        found, largest = found_objects(self._items), max(self._frame.limits)
-        mask = self._model.masks.turn(tools, found, largest)
+        frames = self._frame.each
+        largest = max(max(frame.limits) for frame in frames)
+        found, *others = self._found()
+        mask = self._model.masks.turn(tools, found, largest, others)
         turn = await self._written(mask, max_new_tokens, on_text)
         actions = tuple(
             action.model_copy(update={"text": _answer(action.text)})
             if isinstance(action, Answer)
             else action
-            for action in parse(turn.text, self._frame.target)
+            for action in parse(turn.text, *(frame.target for frame in frames))
         )
         return self._kept(turn, actions)
+
+    def _found(self) -> list[list[int]]:
+        """The numbers of the objects found in each image."""
+        found, asked = found_objects(self._items), self._asked
+        if not asked.more:
+            return [list(found)]
+        homes = {index: asked.number_of(one.box.image) for index, one in found.items()}
+        return [
+            [index for index, home in homes.items() if home == number]
+            for number, _ in enumerate(asked.images, start=1)
+        ]
 
     async def fill(
         self,
@@ -123,10 +136,12 @@ class ChatSession:
     def _replay(self) -> None:
         """The whole transcript, in the model's thread."""
         asked, model = self._asked, self._model
-        whole = self._sight.pixels(asked.image)
-        self._frame = Frame(model.convention, asked.size, model.shown(whole))
+        wholes = [self._sight.pixels(one.image) for one in asked.images]
+        shown = [model.shown(whole) for whole in wholes]
+        sizes = [one.size for one in asked.images]
+        self._frame = framed(model.convention, [*zip(sizes, shown, strict=True)])
         rules = "\n\n".join(filter(None, (model.system, manual(asked.tools, self._frame))))
-        opening = self._conversation.open(rules, [whole, _question(asked)])
+        opening = self._conversation.open(rules, [*_numbered(wholes), _question(asked)])
         self._writer.add(opening, self._conversation.whole)
         waiting: list[Injected] = []
         for item in self._items[1:]:
@@ -161,6 +176,17 @@ class ChatSession:
     def _cut(self, view: View) -> Any:
         x0, y0, x1, y1 = (int(side) for side in view.pixels.xyxy)
         return self._sight.pixels(view.pixels.image)[y0:y1, x0:x1]
+
+
+def _numbered(wholes: Sequence[Pixels]) -> list[Part]:
+    """The images of the question, with their numbers where there are several."""
+    if len(wholes) == 1:
+        return [*wholes]
+    return [
+        part
+        for number, whole in enumerate(wholes, start=1)
+        for part in (f"image {number}:\n", whole)
+    ]
 
 
 def _question(asked: Asked) -> str:

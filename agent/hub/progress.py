@@ -4,12 +4,16 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from foveal.agent.loudness import quiet
+
 Advance = Callable[[int], None]
 """Told how many more bytes have arrived; fewer than none when some have to be fetched again."""
 
 
 def announce(text: str) -> None:
     """One line, told before anything is fetched."""
+    if quiet():
+        return
     sys.stderr.write(f"foveal: {text}\n")
     sys.stderr.flush()
 
@@ -17,7 +21,7 @@ def announce(text: str) -> None:
 @contextmanager
 def bar(what: str, total: int, done: int) -> Iterator[Advance]:
     """A bar from `done` to `total` bytes; nothing at all in a pipe."""
-    if not sys.stderr.isatty():
+    if quiet() or not sys.stderr.isatty():
         yield lambda count: None
         return
     from rich.console import Console

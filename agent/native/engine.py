@@ -98,6 +98,10 @@ class Engine:
         """Start work and wait for it."""
         return self.submit(steps).result()
 
+    def close(self) -> None:
+        """End the thread, after what it is at."""
+        self._thread.shutdown(cancel_futures=True)
+
     def _drain(self) -> None:
         """Until nobody waits."""
         import torch

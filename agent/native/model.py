@@ -1,15 +1,18 @@
 """A Qwen2-VL model with perception tokens: its network, its words and its eyes, shared by all its sessions."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from threading import Lock
 from typing import Any
+from weakref import WeakValueDictionary
 
 from foveal.agent.actions import Encoder
 from foveal.agent.checkpoint.building import build
 from foveal.agent.dialect import Dialect
 from foveal.agent.dialogue import END, Foveal, plain
+from foveal.agent.errors import InputError
 from foveal.agent.grammar import CONTROL_TOKENS
 from foveal.agent.mask import Vocabulary
 from foveal.agent.model import Sight
@@ -18,11 +21,11 @@ from foveal.agent.native.control import Control
 from foveal.agent.native.engine import Engine
 from foveal.agent.native.session import NativeSession
 from foveal.agent.schema_mask import SchemaMask, SchemaMasks
-from foveal.agent.transcript import Acted, Asked, Noted, Observed
-from foveal.agent.vision import Encoded, VisionEncoder
+from foveal.agent.transcript import Acted, Asked, Noted, Observed, opening_of
+from foveal.agent.vision import VisionEncoder
 
 REMEMBERED = 16
-"""Images whose first look is kept, so that a second question costs only the decoder."""
+"""Images whose first look is kept, so that a second question costs only the decoder; those used last stay."""
 
 DEFAULT_SYSTEM = "You are a helpful assistant."
 
@@ -32,6 +35,9 @@ class NativeModel:
 
     All sessions that are open at the same time are decoded together (`agent/native/engine.py`).
     """
+
+    converses = False
+    """It was trained on one question at a time."""
 
     def __init__(
         self,
@@ -50,6 +56,7 @@ class NativeModel:
         self.vision = vision
         self.dialect = dialect or Foveal(DEFAULT_SYSTEM)
         self.instructed = self.dialect.instructed
+        self.images = self.dialect.images
         self.projectors = dict(projectors or {})
         self.control = control or Control()
         self.engine = Engine(network)
@@ -57,7 +64,8 @@ class NativeModel:
         known = self.vocabulary.ids
         self.controls = frozenset(known[token] for token in CONTROL_TOKENS if token in known)
         self._masks: SchemaMasks | None = None
-        self._seen: dict[str, Encoded] = {}
+        self._seen: dict[str, Seen] = {}
+        self._shown: WeakValueDictionary[str, Seen] = WeakValueDictionary()
         self._looking = Lock()
 
     @classmethod
@@ -77,20 +85,32 @@ class NativeModel:
     async def open(
         self, transcript: Sequence[Asked | Acted | Observed | Noted], sight: Sight
     ) -> "NativeSession":
-        """A session whose cache holds the whole transcript, computed in one pass."""
+        """A session whose cache holds the whole transcript, computed in one pass.
+
+        Raises InputError for a question with more images than the dialect has words for.
+        """
+        if len(opening_of(transcript).images) > self.images:
+            raise InputError(f"{self.name} takes at most {self.images} image a question")
         session = NativeSession(self, list(transcript), sight)
         await session.catch_up()
         return session
 
     def first_look(self, image: str, sight: Sight) -> Seen:
-        """Visual tokens of a whole image, remembered by its content hash."""
+        """Visual tokens of a whole image, remembered by its content hash, and while an open session has them."""
         with self._looking:  # questions about one image wait for its first encoding
-            if image not in self._seen:
-                while len(self._seen) >= REMEMBERED:
-                    self._seen.pop(next(iter(self._seen)))
-                self._seen[image] = self.vision.encode(sight.pixels(image))
-            seen = self._seen[image]
-        return Seen(seen.values, seen.grid)
+            seen = self._shown.get(image)
+            if seen is None:
+                encoded = self.vision.encode(sight.pixels(image))
+                seen = self._shown[image] = Seen(encoded.values, encoded.grid)
+            self._seen.pop(image, None)
+            self._seen[image] = seen
+            if len(self._seen) > REMEMBERED:
+                del self._seen[next(iter(self._seen))]
+        return seen
+
+    async def aclose(self) -> None:
+        """End its thread; its sessions cannot go on."""
+        await asyncio.to_thread(self.engine.close)
 
     def mask(self, schema: Mapping[str, Any]) -> SchemaMask | None:
         """What holds one answer to a JSON schema; None where nothing can."""

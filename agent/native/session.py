@@ -41,6 +41,7 @@ class NativeSession:
         self._items: list[Asked | Acted | Observed | Noted] = transcript
         self._controls = _Controls(model.controls)
         self._logits: Any = None
+        self._first: Seen | None = None
 
     @property
     def usage(self) -> Usage:
@@ -97,7 +98,7 @@ class NativeSession:
 
     def close(self) -> None:
         """Drop the cache."""
-        del self._context, self._logits
+        del self._context, self._logits, self._first
 
     async def _extend(self, parts: Sequence[Part]) -> None:
         steps = self._context.extend(parts)
@@ -134,9 +135,10 @@ class NativeSession:
         """The whole transcript as one stretch of context."""
         model = self._model
         before, after = model.dialect.opening(self._asked)
+        self._first = model.first_look(self._asked.image, self._sight)
         parts: list[Part] = [
             [*model.ids(before), *model.ids("<|vision_start|>")],
-            model.first_look(self._asked.image, self._sight),
+            self._first,
             [*model.ids("<|vision_end|>"), *model.ids(after)],
         ]
         waiting: list[Injected] = []

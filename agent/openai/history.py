@@ -69,14 +69,17 @@ class Style:
     """How a session is written for its server."""
 
     frame: Frame
+    """Of the first image, with those of the others."""
     picture: Callable[[View | None], Shown]
-    """A view as it is sent; None stands for the whole image."""
+    """A view as it is sent; None stands for the whole image, the first of several."""
     tools: bool
     """Whether actions are tool calls; else they are spelled in the text."""
     preface: str = ""
     """Said before the manual of the actions."""
     replies: Mapping[int, Reply] = field(default_factory=dict)
     """Turns as they came from the server, by their number from 1; others are written anew."""
+    others: Sequence[Shown] = ()
+    """The whole images after the first, as they are sent."""
 
 
 def conversation(items: Sequence[Asked | Acted | Injected], style: Style) -> list[Message]:
@@ -103,14 +106,21 @@ def _opening(asked: Asked, style: Style) -> Iterator[Message]:
     rules = manual(asked.tools, style.frame, spelled=not style.tools)
     yield System("\n\n".join(text for text in (style.preface, rules) if text))
     schema = f"\n\n{told_schema(asked.answer_schema)}" if asked.answer_schema else ""
-    yield User((style.picture(None), asked.question + schema))
+    yield User((*_wholes(style), asked.question + schema))
+
+
+def _wholes(style: Style) -> Iterator[Part]:
+    """The images of the question, with their numbers where there are several."""
+    wholes = (style.picture(None), *style.others)
+    for number, whole in enumerate(wholes, start=1):
+        yield from ((f"image {number}:", whole) if style.others else (whole,))
 
 
 def _said(acted: Acted, turn: int, style: Style) -> Said:
     actions = [action for action in acted.actions if action.kind != "answer"]
     if not actions or not style.tools:
         return Said(acted.text)
-    spelled = "".join(render(action, style.frame.spelled) for action in actions)
+    spelled = "".join(render(action, style.frame.of(action.image).spelled) for action in actions)
     text = without_inline_calls(acted.text.removesuffix(spelled))
     reply = style.replies.get(turn)
     if reply is not None:
@@ -143,7 +153,11 @@ def _reply(items: Sequence[Injected], calls: Sequence[Call], style: Style) -> It
 
 
 def _results(items: Sequence[Injected], calls: Sequence[Call], style: Style) -> Iterator[Message]:
-    seen = [observed(one.observation, style.frame) for one in items if isinstance(one, Observed)]
+    seen = [
+        observed(one.observation, style.frame.of(one.image))
+        for one in items
+        if isinstance(one, Observed)
+    ]
     for number, call in enumerate(calls):
         words, *views = seen[number] if number < len(seen) else [WITHHELD]
         yield Result(call.id, f"{words} {BELOW}" if views else str(words))

@@ -99,17 +99,22 @@ class OpenAIModel:
         await self._client.close()
 
     def request(
-        self, messages: list[Message], kinds: Sequence[PerceptionKind], want: Want
+        self,
+        messages: list[Message],
+        kinds: Sequence[PerceptionKind],
+        want: Want,
+        images: int = 1,
     ) -> dict[str, Any]:
         """The body of a request for one turn, as far as the server takes it.
 
-        `kinds` are the actions that the run allows, whether or not they may be used in this turn.
+        `kinds` are the actions that the run allows, whether or not they may be used in this turn; `images`
+        is how many the question comes with.
         """
         manners = self.manners
         omitted = frozenset(manners.omitted)
         offer = Offer(
             model=self.server.model,
-            schemas=self._schemas(kinds) if manners.tools else (),
+            schemas=self._schemas(kinds, images) if manners.tools else (),
             forced=not want.free,
             limit=want.limit + (ROOM if manners.thinks else 0),
             fit=None if "response_format" in omitted else want.fit,
@@ -118,11 +123,11 @@ class OpenAIModel:
         )
         return trimmed(self._wire.request(messages, offer), omitted)
 
-    def _schemas(self, kinds: Sequence[PerceptionKind]) -> list[dict[str, Any]]:
+    def _schemas(self, kinds: Sequence[PerceptionKind], images: int) -> list[dict[str, Any]]:
         dropped = {"strict"} & self.manners.omitted
         return [
             {key: value for key, value in schema.items() if key not in dropped}
-            for schema in schemas(kinds, self.convention)
+            for schema in schemas(kinds, self.convention, images)
         ]
 
     async def _found(self) -> Server:

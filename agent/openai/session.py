@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from openai import APIStatusError
 
-from foveal.agent.actions import Action, Answer, PerceptionKind
+from foveal.agent.actions import Action, Answer, PerceptionKind, Target
 from foveal.agent.calls import action_of
-from foveal.agent.coordinates import Frame
+from foveal.agent.coordinates import Frame, framed
 from foveal.agent.errors import ActionError
 from foveal.agent.grammar import parse, render
 from foveal.agent.model import Sight, Usage
@@ -49,7 +49,7 @@ class OpenAISession:
         first = opening_of(transcript)
         self._model, self._sight, self._asked = model, sight, first
         self._items = list(transcript)
-        self._pictures: dict[View | None, Shown] = {}
+        self._pictures: dict[View | int, Shown] = {}
         self._replies: dict[int, Reply] = {}
         self._usage = Usage()
 
@@ -136,7 +136,7 @@ class OpenAISession:
         while True:
             messages = await asyncio.to_thread(self._messages)
             sent = urged(messages) if urge else messages
-            body = model.request(sent, self._asked.tools, want)
+            body = model.request(sent, self._asked.tools, want, len(self._asked.images))
             try:
                 reply = await model.exchange.turn(body, hear)
             except APIStatusError as error:
@@ -152,32 +152,41 @@ class OpenAISession:
     @property
     def _style(self) -> Style:
         model = self._model
-        return Style(self._frame, self._picture, model.manners.tools, model.preface, self._replies)
+        return Style(
+            self._frame,
+            lambda view: self._picture(1 if view is None else view),
+            model.manners.tools,
+            model.preface,
+            self._replies,
+            [self._picture(number) for number in range(2, len(self._asked.images) + 1)],
+        )
 
     @cached_property
     def _frame(self) -> Frame:
-        convention, size = self._model.convention, self._asked.size
-        return Frame(convention, size, shown_size(size, PATCH if convention == "pixels" else 1))
+        convention = self._model.convention
+        multiple = PATCH if convention == "pixels" else 1
+        sizes = [one.size for one in self._asked.images]
+        return framed(convention, [(size, shown_size(size, multiple)) for size in sizes])
 
-    def _picture(self, view: View | None) -> Shown:
-        """A view as it is sent, encoded once; None stands for the whole image."""
+    def _picture(self, view: View | int) -> Shown:
+        """A view, or one of the images by its number, as it is sent; encoded once."""
         if view not in self._pictures:
             self._pictures[view] = self._encoded(view)
         return self._pictures[view]
 
-    def _encoded(self, view: View | None) -> Shown:
-        if view is None:
-            pixels = self._sight.pixels(self._asked.image)
-            return shown(pixels, self._asked.image, self._frame.shown)
+    def _encoded(self, view: View | int) -> Shown:
+        if isinstance(view, int):
+            name = self._asked.picked(view).image
+            return shown(self._sight.pixels(name), name, self._frame.of(view).shown)
         x0, y0, x1, y1 = (int(value) for value in view.pixels.xyxy)
         name = f"{view.pixels.image}-{x0}-{y0}-{x1}-{y1}"
         return shown(self._sight.pixels(view.pixels.image)[y0:y1, x0:x1], name)
 
     def _actions(self, reply: Reply, tools: Sequence[PerceptionKind]) -> tuple[Action, ...]:
         found = found_objects(self._items)
-        frame = self._frame
+        first, *more = (frame.shown for frame in self._frame.each)
         called: tuple[Action, ...] = tuple(
-            action_of(call.name, call.arguments, frame.convention, frame.shown, found)
+            action_of(call.name, call.arguments, self._frame.convention, first, found, more)
             for call in reply.calls
         )
         actions = called or self._parsed(reply)
@@ -188,10 +197,13 @@ class OpenAISession:
         return actions
 
     def _parsed(self, reply: Reply) -> tuple[Action, ...]:
-        return parse(reply.spoken, self._frame.target)
+        return parse(reply.spoken, *(frame.target for frame in self._frame.each))
 
     def _spelled(self, actions: Sequence[Action]) -> str:
-        return "".join(render(action, self._frame.spelled) for action in actions)
+        return "".join(render(action, self._spelling(action)) for action in actions)
+
+    def _spelling(self, action: Action) -> Callable[[Target], str]:
+        return self._frame.of(None if action.kind == "answer" else action.image).spelled
 
     def _keep(self, reply: Reply) -> None:
         """A turn with calls goes back as it came; where its calls have no names of their own, they get some."""

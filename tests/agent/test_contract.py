@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from foveal.agent.actions import PERCEPTIONS, Answer, PerceptionKind
-from foveal.agent.errors import ActionError
-from foveal.agent.model import PerceptionModel, Session, Usage
+from foveal.agent.errors import ActionError, InputError
+from foveal.agent.model import PerceptionModel, Session, Sighted, Usage
 from foveal.agent.openai.model import OpenAIModel
 from foveal.agent.scripted import ScriptedModel
-from foveal.agent.transcript import Asked, Item, Noted
+from foveal.agent.transcript import Asked, Item, Noted, Original
 
 ASKED = Asked(image="a" * 64, size=(120, 90), question="How many?", tools=("detect",))
 SCRIPT = ("<|detect_start|>cube<|detect_end|>", "2", "3", "4")
@@ -99,6 +99,19 @@ async def test_with_no_tools_a_turn_is_an_answer_or_an_action_error(
         except ActionError:
             continue
         assert [type(action) for action in turn.actions] == [Answer]
+
+
+async def test_it_is_asked_about_two_images_or_refuses_them(
+    model: PerceptionModel, shelf: Any
+) -> None:
+    two = ASKED.model_copy(update={"more": (Original(image=ASKED.image, size=ASKED.size),)})
+    if isinstance(model, Sighted):
+        assert model.images == 1
+        with pytest.raises(InputError, match="at most 1 image a question"):
+            await model.open([two], shelf)
+        return
+    session = await model.open([two], shelf)
+    assert (await session.act(allowed(model), 12)).actions
 
 
 async def test_usage_only_grows(model: PerceptionModel, shelf: Any) -> None:

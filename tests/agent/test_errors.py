@@ -7,6 +7,7 @@ import pytest
 
 from foveal.agent import errors
 from foveal.agent.errors import ActionError, FovealError, InputError, SetupError, SpecialistError
+from foveal.graphs.approval import ApprovalNeeded
 
 EXAMPLES = [
     FovealError("x"),
@@ -18,7 +19,8 @@ EXAMPLES = [
 
 
 def test_the_drawing_is_the_tree() -> None:
-    drawn = re.findall(r"^ +(?:[├└]── )?(\w+Error)\b", errors.__doc__ or "", re.MULTILINE)
+    assert issubclass(ApprovalNeeded, FovealError)  # it lives where runs wait
+    drawn = re.findall(r"^ {4}(?:[├└]── )?(\w+)\b", errors.__doc__ or "", re.MULTILINE)
     assert drawn[0] == "FovealError"
     assert drawn[1:] == [error.__name__ for error in FovealError.__subclasses__()]
     assert not any(error.__subclasses__() for error in FovealError.__subclasses__())

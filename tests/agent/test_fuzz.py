@@ -28,9 +28,9 @@ def must_be_tellable(error: ActionError) -> None:
 
 def read_text(text: str, wild: Any) -> None:
     """A turn of text, as models with perception tokens and without them are read."""
-    for place in (None, *(frame.target for frame in wild.FRAMES)):
+    for places in ((), *([one.target for one in frame.each] for frame in wild.FRAMES)):
         try:
-            actions = parse(text, place)
+            actions = parse(text, *places)
         except ActionError as error:
             must_be_tellable(error)
             continue
@@ -46,7 +46,8 @@ def read_call(name: str, arguments: Any, wild: Any) -> None:
     for frame in wild.FRAMES:
         for found in ((), (1, 2)):
             try:
-                action = action_of(name, arguments, frame.convention, frame.shown, found)
+                shown, *more = (one.shown for one in frame.each)
+                action = action_of(name, arguments, frame.convention, shown, found, more)
             except ActionError as error:
                 must_be_tellable(error)
                 continue

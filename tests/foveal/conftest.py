@@ -50,13 +50,13 @@ def command(tmp_path: Path) -> Callable[..., subprocess.Popen[bytes]]:
     """Starts the command line with a reciting model in a process of its own."""
 
     def start(
-        turns: list[str], *arguments: str, stdout: int = subprocess.PIPE
+        turns: list[str], *arguments: str, stdout: int = subprocess.PIPE, term: str = "xterm"
     ) -> subprocess.Popen[bytes]:
         script = tmp_path / "turns"
         script.write_text("\n".join(turns), encoding="utf-8")
         return subprocess.Popen(
             [sys.executable, str(PROGRAM), *arguments],
-            env={**os.environ, "RECITE": str(script), "TERM": "xterm"},
+            env={**os.environ, "RECITE": str(script), "TERM": term},
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=subprocess.PIPE,

@@ -404,3 +404,21 @@ def test_a_gate_belongs_to_the_batch(
     capsys.readouterr()
     assert batch(questions(3), out, "--gate", "0.5", "--no-parquet") == 2
     assert "was begun with gate 0.9, not 0.5" in only_line(capsys)
+
+
+def test_answers_of_two_versions_of_a_specialist_are_not_mixed(
+    questions: Callable[..., str],
+    out: Path,
+    recited: Callable[..., None],
+    offer: Callable[..., None],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    recited("2")
+    words = ("--specialist", "detector=mine", "--no-parquet")
+    offer("pkg", "mine", "", "1.0")
+    assert batch(questions(2), out, *words, "--limit", "1") == 0
+    assert batch(questions(2), out, *words) == 0
+    capsys.readouterr()
+    offer("pkg", "mine", "", "1.1")
+    assert batch(questions(2), out, *words) == 2
+    assert "specialists" in only_line(capsys)

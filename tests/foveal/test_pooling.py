@@ -5,8 +5,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -136,8 +136,8 @@ cluster.shutdown()
 """
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[str]:
+@contextmanager
+def started() -> Iterator[str]:
     """The address of a cluster of one node, in a process of its own."""
     with subprocess.Popen(
         [sys.executable, "-c", CLUSTER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -145,6 +145,13 @@ def cluster() -> Iterator[str]:
         assert process.stdout is not None
         yield process.stdout.readline().strip()
         process.communicate("")
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[str]:
+    """One for the tests of this file."""
+    with started() as address:
+        yield address
 
 
 def agent(*words: str) -> tuple[int, str, str]:
@@ -196,3 +203,48 @@ def test_what_the_cluster_lacks_is_one_line(cluster: str) -> None:
         "agent: no node is large enough for the encoder, which needs CPU 0.25, GPU 1; the cluster has CPU 2; "
     )
     assert agent("pool", "status", "--ray", cluster)[0] == 1
+
+
+FIVE = """
+from foveal.agent.observations import Box, Detected, Found
+from foveal.tools.base import Reply
+
+class Made:
+    answers = ("detect",)
+
+    def __init__(self, device):
+        self.device = device
+
+    def warm_up(self):
+        self.warm = True
+
+    def run(self, batch):
+        return [Reply(self.found(request)) for request in batch]
+
+    def found(self, request):
+        boxes = [Box(image=request.image, xyxy=(40 * n, 9, 40 * n + 9, 99)) for n in range(5)]
+        found = tuple(Found(label=request.action.phrase, box=box, score=1) for box in boxes)
+        return Detected(phrase=request.action.phrase, objects=found)
+"""
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_pool_of_another_packages_specialist_is_used_by_those_who_chose_it_alone(
+    offer: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offer("pkg", "mine", FIVE)
+    path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(tmp_path / "site")]))
+    monkeypatch.setenv("PYTHONPATH", path)
+    profile = tmp_path / "team.toml"
+    profile.write_text('tools = ["detect"]\n', encoding="utf-8")
+    mine = ["--specialist", "detector=mine"]
+    question = ["--image", str(EXAMPLE), "--question", "How many red cubes are there?"]
+    with started() as address:
+        where = ["--profile", str(profile), "--ray", address]
+        assert agent("pool", "up", *where, *mine)[0] == 0
+        assert agent("run", *question, *where, *mine)[:2] == (0, "5\n")
+        assert agent("run", *question, *where)[:2] == (0, "3\n")
+        rows = json.loads(agent("pool", "status", "--json", "--ray", address)[1])["pools"]
+    answered = {row["specialist"]: row["answered"] for row in rows}
+    assert (len(rows), answered["detector"]) == (2, 1)

@@ -1,13 +1,15 @@
 """A small painted picture, a dispatcher that really looks at it, and a model that recites."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from foveal.agent.actions import (
     Action,
@@ -38,7 +40,9 @@ from foveal.agent.observations import (
     View,
     VisualTokens,
 )
+from foveal.agent.scripted import ScriptedModel
 from foveal.agent.transcript import Acted, Asked, Noted, Observed
+from foveal.graphs.agent import Agent
 from foveal.graphs.run import Parts
 from foveal.tools.base import Mark
 from foveal.tools.store import ImageStore
@@ -66,6 +70,8 @@ class Painter:
     before: Callable[[Perception], Awaitable[Any]] | None = None
     tokens: int = 0
     """Visual tokens of each crop."""
+    key: str = "k"
+    """Where the store has them."""
     calls: list[Perception] = field(default_factory=list)
     closed: int = 0
 
@@ -126,7 +132,7 @@ class Painter:
         )
 
     def _view(self, box: Box) -> View:
-        tokens = VisualTokens(key="k", grid=(1, 2, self.tokens * 2)) if self.tokens else None
+        tokens = VisualTokens(key=self.key, grid=(1, 2, self.tokens * 2)) if self.tokens else None
         return View(role="crop", pixels=box, source=box, tokens=tokens)
 
 
@@ -256,3 +262,27 @@ def reciter() -> Callable[..., Reciter]:
 def parts(painter: Painter, reciter: Callable[..., Reciter]) -> Callable[..., Parts]:
     """Everything a run needs, from the model's turns."""
     return lambda *turns, **kw: Parts(reciter(*turns), painter, painter.store, **kw)
+
+
+@pytest.fixture
+def agent_saying(painter: Painter) -> Iterator[Callable[..., Agent]]:
+    """Makes agents from the model's turns, and closes them."""
+    agents: list[Agent] = []
+
+    def make(*turns: str, **options: Any) -> Agent:
+        model = ScriptedModel(turns, [None] * (len(turns) - 1) + [0.8])
+        made: dict[str, Any] = {"model": model, "dispatcher": painter, "store": painter.store}
+        agents.append(Agent(**(made | options)))
+        return agents[-1]
+
+    yield make
+    for agent in agents:
+        agent.close()
+
+
+@pytest.fixture
+def picture_file(picture: NDArray[np.uint8], tmp_path: Path) -> str:
+    """The picture in a file."""
+    file = tmp_path / "picture.png"
+    Image.fromarray(picture).save(file)
+    return str(file)

@@ -17,8 +17,9 @@ from foveal.agent.actions import PERCEPTIONS, Detect
 from foveal.agent.errors import InputError, SetupError
 from foveal.agent.profiles import Profile
 from foveal.agent.scripted import ScriptedModel
-from foveal.graphs.agent import Agent, ask, chosen
+from foveal.graphs.agent import Agent, ask
 from foveal.graphs.budgets import Budgets
+from foveal.graphs.choices import chosen
 from foveal.graphs.trace import Finished
 from foveal.tools.base import Reply, Request
 from foveal.tools.dispatch import InlineDispatcher

@@ -1,15 +1,18 @@
 """Which specialists a profile gets, where they compute, and with whom they are shared."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from foveal.agent.pools import Pool
-from foveal.agent.profiles import Profile, load
+from foveal.agent.profiles import Profile, load, with_specialists
+from foveal.agent.specialists import Chosen
 from foveal.graphs.agent import Agent
-from foveal.graphs.carriers import carrier, crew, digest
+from foveal.graphs.carriers import carrier, crew, digest, identities
 from foveal.tools.dispatch import InlineDispatcher
+from foveal.tools.external import make
 from foveal.tools.ray_dispatch import RayDispatcher
 from foveal.tools.store import ImageStore
 
@@ -63,3 +66,29 @@ def test_the_agents_pools_win_over_the_profiles(tmp_path: Path) -> None:
     path.write_text("[pools.detector]\nreplicas = 2\nmax_batch = 4\n", encoding="utf-8")
     with Agent(load(path), ray="auto", pools={"detector": Pool(replicas=3)}) as agent:
         assert agent._pools == {"detector": Pool(replicas=3, max_batch=4)}
+
+
+def test_other_specialists_are_made_and_told_apart(
+    profile: Profile, offer: Callable[..., None]
+) -> None:
+    offer("pkg", "mine", "Made = None")
+    mine = with_specialists(profile, ["detector=mine"])
+    made: Any = crew(mine, {"detector": Pool(num_gpus=1)})["detector"]
+    assert made.func is make
+    assert made.args[:3] == ("detector", Chosen(use="mine"), "cuda")
+    assert crew(mine, {})["reader"] == crew(profile, {})["reader"]
+    assert identities(profile) == {}
+    assert identities(mine)["detector"].startswith("pkg 1.0 ")
+    first = digest(mine)
+    assert first != digest(profile)
+    offer("pkg", "mine", "Made = None", "1.1")
+    assert digest(mine) != first
+
+
+def test_what_a_model_never_asks_is_not_looked_for(
+    profile: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FOVEAL_SPECIALISTS", "detector=nowhere")
+    looking = Profile(name="team", weights=profile.folder, tools=("look",))
+    assert crew(looking, {}).keys() == crew(profile, {}).keys()
+    assert identities(looking) == {}

@@ -11,8 +11,9 @@ from foveal.agent.actions import PERCEPTIONS, Region
 from foveal.agent.transcript import Asked
 from foveal.graphs.budgets import Budgets
 from foveal.graphs.build import build
-from foveal.graphs.checkpoints import LatestSaver
+from foveal.graphs.checkpoints import LatestSaver, saver_of
 from foveal.graphs.context import Context
+from foveal.graphs.durable.place import place_of
 from foveal.graphs.sessions import Sessions
 from foveal.graphs.state import Request
 
@@ -67,10 +68,18 @@ async def test_a_run_that_broke_goes_on_in_another_process(
     assert "unregistered" not in caplog.text
 
 
-async def test_nothing_else_is_made_from_a_file(tmp_path: Path) -> None:
-    async with LatestSaver.from_conn_string(str(tmp_path / "runs.sqlite")) as saver:
+@pytest.mark.parametrize("kind", ["sqlite", "sqlite-latest", "postgres"])
+async def test_nothing_else_is_made_from_what_a_database_says(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    place = f"{kind}:{tmp_path / 'runs.sqlite'}"
+    if kind == "postgres":
+        place = request.getfixturevalue("postgres").address
+    async with saver_of(place_of(place)) as saver:
         stored = saver.serde.dumps_typed(Region(x0=0, y0=0, x1=1, y1=1))
         assert not isinstance(saver.serde.loads_typed(stored), Region)
+        kept = saver.serde.dumps_typed(Budgets())
+        assert saver.serde.loads_typed(kept) == Budgets()
 
 
 async def test_each_run_keeps_its_own(

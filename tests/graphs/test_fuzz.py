@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -68,9 +69,10 @@ class Wild:
         if on_text is not None:
             on_text(text)
         called = tuple(
-            action_of(name, given, "thousand", FRAME.shown, (1, 2)) for name, given in calls
+            action_of(name, given, "thousand", FRAME.shown, (1, 2), [FRAME.shown])
+            for name, given in calls
         )
-        actions = called or parse(text, FRAME.target)
+        actions = called or parse(text, FRAME.target, FRAME.target)
         return Acted(text=text, actions=actions, confidence=0.5)
 
     async def observe(self, items: Any) -> None:
@@ -107,18 +109,20 @@ def tried(painter: Any, picture: Any, tmp_path: Path) -> Iterator[Tried]:
 
     async def go(outputs: Sequence[dict[str, Any]], wishes: dict[str, Any]) -> int:
         model, again = Wild(outputs), wishes.pop("again", False)
+        mirrored = np.ascontiguousarray(picture[:, ::-1])
+        pictures = [picture, mirrored] if wishes.pop("pair", False) else [picture]
         needed = Parts(
             model, painter, painter.store, budgets=BUDGETS, gate=wishes.pop("gate", None),
             tools=wishes.pop("tools"), trace_dir=tmp_path,
         )  # fmt: skip
         while model.turns < len(outputs):
             before = model.turns
-            result = await run("How many?", picture, needed, **wishes)
+            result = await run("How many?", pictures, needed, **wishes)
             must_have_ended(result, model.turns - before)
             trace = Path(str(result.trace))
             assert read(trace)[-1].kind == "finished"
             if again:
-                assert told(await replay(trace, picture)) == told(result)
+                assert told(await replay(trace, pictures)) == told(result)
             trace.unlink()
         return model.turns
 
@@ -137,6 +141,7 @@ WISHES = st.fixed_dictionaries(
         "schema": st.sampled_from([None, COUNT]),
         "gate": st.sampled_from([None, 0.4, 0.6]),
         "verify": st.booleans(),
+        "pair": st.booleans(),
     },
 )
 

@@ -2,6 +2,7 @@
 
 import datetime
 import hashlib
+from base64 import b64encode
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -97,3 +98,33 @@ def test_other_columns_come_along_in_json_types() -> None:
 def test_an_id_from_the_content_is_the_same_everywhere() -> None:
     assert content_id("a.png", "?") == "28d554940d423c26"
     assert len({content_id("a", "bc"), content_id("ab", "c"), content_id("a", "bd")}) == 3
+
+
+def test_a_row_may_have_several_images() -> None:
+    digest = f"sha256:{hashlib.sha256(PNG).hexdigest()}"
+    found = asked(image=["a.png", {"bytes": PNG, "path": None}, "https://example.org/b.png"])
+    assert found.image == (BASE / "a.png", PNG, "https://example.org/b.png")
+    assert found.reference == ("a.png", digest, "https://example.org/b.png")
+    alone = asked(image=["a.png"])
+    assert (alone.image, alone.reference) == ((BASE / "a.png",), ("a.png",))
+    assert content_id(("a.png", "b.png"), "?") != content_id(("b.png", "a.png"), "?")
+
+
+@pytest.mark.parametrize(
+    ("images", "reason"),
+    [
+        ([], "expected 1 to 16 images"),
+        (["a"] * 17, "expected 1 to 16 images"),
+        (["a", 3], "expected a path"),
+    ],
+)
+def test_what_is_no_list_of_images_is_said(images: Any, reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        asked(image=images)
+
+
+def test_an_image_in_a_data_url_is_named_by_its_bytes() -> None:
+    found = asked(image=f"data:image/png;base64,{b64encode(PNG).decode()}")
+    assert (found.image, found.reference) == (PNG, f"sha256:{hashlib.sha256(PNG).hexdigest()}")
+    with pytest.raises(InputError, match="not base64"):
+        asked(image="data:image/png;base64,@@@@@")

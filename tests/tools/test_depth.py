@@ -112,3 +112,13 @@ def test_from_the_files_that_training_writes(tiny_weights: Path, photo: NDArray[
     first, second = (one.run([Request(Depth(), "a", photo, (mark(30, 60, 1),))])[0] for _ in "ab")
     assert first.observation == second.observation
     assert 0 <= ranges(first)[0][1] <= 1
+
+
+def test_the_map_comes_along_for_people_where_no_picture_is_drawn() -> None:
+    one = DepthEstimator(Ramp(), CONFIG | {"polarity": "near_low"}, draws=False)
+    reply = ask(one, mark(0, 50, 1))
+    assert reply.pictures == ()
+    assert reply.map is not None
+    assert reply.map.dtype == np.uint8
+    assert reply.map.shape == (28, 56)
+    assert (reply.map[0, 0], reply.map[0, -1]) == (255, 0)

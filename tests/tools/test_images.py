@@ -1,9 +1,10 @@
 """What a user may call an image, and the one line they get when it is none."""
 
 import io
+import os
 import struct
 import zlib
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,15 @@ def test_the_bytes_decide_not_the_name(kind: str, tmp_path: Path) -> None:
     assert np.abs(load_image(path).astype(int) - RED).max() < 3
 
 
+def test_what_stands_for_a_path_is_one(tmp_path: Path) -> None:
+    path = tmp_path / "red.png"
+    path.write_bytes(encoded(PLAIN))
+    assert (load_image(PurePosixPath(path)) == RED).all()
+    with os.scandir(tmp_path) as entries, path.open("rb") as file:
+        assert (load_image(next(entries)) == RED).all()
+        assert (load_image(file) == RED).all()
+
+
 def test_exif_orientation_is_applied_once() -> None:
     upright = Image.new("RGB", (4, 8))
     upright.putpixel((0, 0), RED)
@@ -102,6 +112,12 @@ MODES = [
     (Image.fromarray(np.full((4, 6), 0.2, np.float32)), (51, 51, 51)),
     (Image.new("YCbCr", (6, 4), (128, 128, 128)), (128, 128, 128)),
     (Image.new("HSV", (6, 4), (0, 255, 255)), RED),
+    (Image.new("La", (6, 4), (0, 0)), (255, 255, 255)),
+    (Image.new("RGBa", (6, 4), (0, 0, 0, 0)), (255, 255, 255)),
+    (Image.new("PA", (6, 4)), None),
+    (Image.new("RGBX", (6, 4), (255, 0, 0, 9)), RED),
+    (Image.new("LAB", (6, 4), (255, 128, 128)), None),
+    (Image.new("I;16B", (6, 4)), (0, 0, 0)),
 ]
 
 
@@ -127,6 +143,10 @@ ARRAYS = [
     (np.zeros((4, 6), np.uint8), 0),
     (np.zeros((4, 6, 1), np.uint8), 0),
     (np.zeros((4, 6, 4), np.uint8), 255),  # transparent
+    (np.zeros((4, 6, 2), np.uint8), 255),
+    (np.full((4, 6), 257 * 10, ">u2"), 10),
+    (np.full((4, 6, 3), 0.2, np.float16), 51),
+    (np.asfortranarray(np.full((8, 6), 7, np.uint8))[::2], 7),
     (np.ones((4, 6), bool), 255),
     (np.full((4, 6, 3), 65535, np.uint16), 255),
     (np.full((4, 6, 3), 1.0, np.float32), 255),
@@ -146,6 +166,13 @@ def test_an_array_is_copied() -> None:
     loaded = load_image(mine)
     mine[:] = 1
     assert (loaded == 0).all()
+
+
+class Tensor:
+    """What numpy can make an array of."""
+
+    def __array__(self) -> Any:
+        return np.zeros((2, 2, 3), np.uint8)
 
 
 WHOLE_JPEG = encoded(NOISE, "JPEG")
@@ -169,6 +196,14 @@ HOSTILE: list[tuple[str, Any, str]] = [
     ("wrong shape", np.zeros((2, 3, 5), np.uint8), r"expected an array of \(height, width, 3\)"),
     ("one dimension", np.zeros(7, np.uint8), "expected an array"),
     ("no pixels", np.zeros((0, 4, 3), np.uint8), "no pixels"),
+    ("channels first", np.zeros((3, 4, 6), np.uint8), r"channels last with array.transpose\(1, 2, 0\)"),
+    ("a batch", np.zeros((1, 4, 6, 3), np.uint8), "several images as a list"),
+    ("levels in floats", np.full((2, 2, 3), 7.0), r"from 7 to 7; use array.astype\('uint8'\)"),
+    ("below zero", np.full((2, 2, 3), -0.5), "got float64 from -0.5 to -0.5$"),
+    ("complex", np.zeros((2, 2, 3), complex), "got complex128$"),
+    ("another library's array", Tensor(), "make it an array with numpy.asarray"),
+    ("a stream at its end", io.BytesIO(), "gives nothing; if it was read before, rewind it"),
+    ("a set", {1}, "set is no image"),
     ("floats out of range", np.full((2, 2, 3), 7.0), "floats from 0 to 1"),
     ("not a number", np.full((2, 2, 3), np.nan), "floats from 0 to 1"),
     ("signed", np.zeros((2, 2, 3), np.int64), "expected uint8"),

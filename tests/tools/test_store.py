@@ -75,6 +75,18 @@ def test_a_pin_is_counted() -> None:
     assert root not in store
 
 
+def test_what_is_there_can_be_pinned_later() -> None:
+    store = ImageStore(budget=300)
+    root = store.put(picture(0))
+    store.pin(root)
+    store.put(picture(1))
+    assert root in store
+    store.unpin(root)
+    assert root not in store
+    with pytest.raises(KeyError, match="not in the store"):
+        store.pin(root)
+
+
 def test_the_newest_stays_even_when_too_large() -> None:
     store = ImageStore(budget=10)
     assert store.put(picture(1)) in store

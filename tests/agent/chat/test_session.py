@@ -10,7 +10,7 @@ from foveal.agent.actions import PERCEPTIONS, Answer, Area, Look, Object, Percep
 from foveal.agent.chat.model import ChatModel
 from foveal.agent.chat.turn import Turn
 from foveal.agent.errors import ActionError
-from foveal.agent.model import Structured
+from foveal.agent.model import Connected, Structured
 from foveal.agent.observations import Box, Detected, Found, Line, Looked, Recognised, View
 from foveal.agent.transcript import Acted, Asked, Noted, Observed
 
@@ -233,3 +233,14 @@ async def test_a_convention_and_words_of_ones_own(chat_folder: Any, shelf: Any) 
 async def test_a_transcript_starts_with_the_question(chat: Any, shelf: Any) -> None:
     with pytest.raises(ValueError, match="starts with what was asked"):
         await chat("qwen2_vl").open([Noted(text="?")], shelf)
+
+
+async def test_letting_go_of_a_model_ends_its_thread(chat_folder: Any, shelf: Any) -> None:
+    before = set(threading.enumerate())
+    model = ChatModel.from_folder(chat_folder("qwen2_vl", False))
+    assert isinstance(model, Connected)
+    await model.open([ASKED], shelf)
+    mine = [thread for thread in threading.enumerate() if thread.name.startswith("foveal-chat")]
+    assert set(mine) - before
+    await model.aclose()
+    assert not any(thread.is_alive() for thread in set(mine) - before)

@@ -1,5 +1,6 @@
 """The native session: one causal pass whose cache grows by what is new, and nothing malformed can come out."""
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from foveal.agent.actions import Answer, Detect, Look, Object, Read
 from foveal.agent.dialogue import reply
 from foveal.agent.errors import ActionError, SetupError
 from foveal.agent.grammar import parse
+from foveal.agent.model import Connected
 from foveal.agent.native.model import NativeModel
 from foveal.agent.observations import (
     Box,
@@ -205,3 +207,42 @@ async def test_the_tokens_that_frame_a_conversation_are_never_text(native: Any, 
     session._logits[frames] = 50.0
     turn = await session.act((), max_new_tokens=1)
     assert turn.tokens[0] not in frames
+
+
+async def test_what_an_open_session_looks_at_is_not_encoded_again(
+    folder: Path, shelf: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("foveal.agent.native.model.REMEMBERED", 1)
+    model = NativeModel.from_folder(folder)
+    monkeypatch.setattr(shelf, "pixels", lambda image: shelf.picture)
+    encoded: list[Any] = []
+    encode = model.vision.encode
+
+    def counted(pixels: Any) -> Any:
+        encoded.append(pixels)
+        return encode(pixels)
+
+    monkeypatch.setattr(model.vision, "encode", counted)
+    other = ASKED.model_copy(update={"image": "b" * 64})
+    session = await model.open([ASKED], shelf)
+    (await model.open([other], shelf)).close()
+    (await model.open([ASKED], shelf)).close()
+    assert len(encoded) == 2
+    session.close()
+    (await model.open([ASKED], shelf)).close()
+    assert len(encoded) == 2, "the last one is remembered"
+    (await model.open([other], shelf)).close()
+    (await model.open([ASKED], shelf)).close()
+    assert len(encoded) == 4, "and no more than was said"
+    await model.aclose()
+
+
+async def test_letting_go_of_a_model_ends_its_thread(folder: Path, shelf: Any) -> None:
+    before = set(threading.enumerate())
+    model = NativeModel.from_folder(folder)
+    assert isinstance(model, Connected)
+    (await model.open([ASKED], shelf)).close()
+    mine = [thread for thread in threading.enumerate() if thread.name.startswith("foveal-model")]
+    assert set(mine) - before
+    await model.aclose()
+    assert not any(thread.is_alive() for thread in set(mine) - before)

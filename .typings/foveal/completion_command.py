@@ -1,0 +1,1 @@
+../../foveal/completion_command.py

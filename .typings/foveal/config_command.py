@@ -1,0 +1,1 @@
+../../foveal/config_command.py

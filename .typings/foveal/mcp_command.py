@@ -1,0 +1,1 @@
+../../foveal/mcp_command.py

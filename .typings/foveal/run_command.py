@@ -1,0 +1,1 @@
+../../foveal/run_command.py

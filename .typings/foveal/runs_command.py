@@ -1,0 +1,1 @@
+../../foveal/runs_command.py

@@ -1,0 +1,1 @@
+../../foveal/serve_command.py

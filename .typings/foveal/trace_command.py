@@ -1,0 +1,1 @@
+../../foveal/trace_command.py

@@ -1,0 +1,1 @@
+../../foveal/train_command.py

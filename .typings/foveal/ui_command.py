@@ -1,0 +1,1 @@
+../../foveal/ui_command.py

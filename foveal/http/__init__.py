@@ -1,0 +1,1 @@
+"""The HTTP door: the agent behind the interface that OpenAI's clients speak. It has no logic of its own."""
