@@ -27,6 +27,8 @@ USER = "<|im_start|>user\n"
 ASSISTANT = f"{END}\n<|im_start|>assistant\n"
 READ_LIMIT = 400
 """Characters of recognised text that the model is shown."""
+SPREAD = 0.75
+"""Depth is relative, and inverse to distance. True sizes take the farthest pixel to be four times as far as the nearest."""
 
 
 @dataclass(frozen=True)
@@ -123,17 +125,20 @@ def plain(text: str) -> str:
 
 
 def _extremes(items: Sequence[Injected], size: tuple[int, int]) -> list[Piece]:
-    """The largest and the smallest of several outlines in one turn."""
-    areas = [
-        item.observation
-        for item in items
-        if isinstance(item, Observed) and isinstance(item.observation, Segmented)
-    ]
+    """The largest and the smallest of several outlines in one turn: as they show, or, where depths came with them, as they are."""
+    seen = [item.observation for item in items if isinstance(item, Observed)]
+    areas = [one for one in seen if isinstance(one, Segmented)]
     if len(areas) < 2:
         return []
-    ordered = sorted(areas, key=lambda segmented: -segmented.share)
-    names = [_target(segmented, size) for segmented in (ordered[0], ordered[-1])]
-    return ["".join(f"\n{line}" for line in _ends("larger", names, "smaller"))]
+    depths = {r.index: r.depth for one in seen if isinstance(one, Ranged) for r in one.ranges}
+    known = all(area.index in depths for area in areas)
+    lengths = [area.share**0.5 / (1 - SPREAD * depths.get(area.index, 0.0)) for area in areas]
+    measures = lengths if known else [area.share for area in areas]
+    ordered = sorted(zip(measures, areas, strict=True), key=lambda pair: -pair[0])
+    names = [_target(segmented, size) for _, segmented in (ordered[0], ordered[-1])]
+    truly = "is " if known else ""
+    lines = _ends(f"{truly}larger", names, f"{truly}smaller")
+    return ["".join(f"\n{line}" for line in lines)]
 
 
 def _ends(first: str, lines: list[str], last: str) -> list[str]:
@@ -145,9 +150,17 @@ def _ends(first: str, lines: list[str], last: str) -> list[str]:
 
 def _detected(detected: Detected, size: tuple[int, int]) -> str:
     lines = _ends("left", [_listed(found, size) for found in detected.objects], "right")
-    listed = (line for line, found in zip(lines, detected.objects, strict=True) if found.index)
-    words = f"found\n{len(detected.objects)}" + "".join(f"\n{line}" for line in listed)
-    return words + "".join(f"\nunknown {plain(phrase)}" for phrase in detected.unknown)
+    listed = [line for line, found in zip(lines, detected.objects, strict=True) if found.index]
+    words = [f"found\n{len(detected.objects)}", *listed, *_downwards(detected)]
+    return "\n".join([*words, *(f"unknown {plain(phrase)}" for phrase in detected.unknown)])
+
+
+def _downwards(detected: Detected) -> list[str]:
+    """The same objects from the top of the picture to its bottom, if there are several."""
+    shown = [found for found in detected.objects if found.index]
+    shown.sort(key=lambda found: found.box.xyxy[1] + found.box.xyxy[3])
+    names = [_named(found.index, found.label) for found in shown]
+    return _ends("above", names, "below") if len(names) > 1 else []
 
 
 def _listed(found: Found, size: tuple[int, int]) -> str:

@@ -18,6 +18,7 @@ from foveal.agent.actions import (
     Perception,
     PerceptionKind,
     Read,
+    Region,
     Segment,
 )
 from foveal.agent.grammar import render
@@ -35,7 +36,7 @@ from foveal.agent.observations import (
     Segmented,
     View,
 )
-from foveal.agent.regions import grown
+from foveal.agent.regions import box_to_cells, cells_to_box, grown
 from foveal.agent.transcript import Acted, Asked, Noted, Observed, numbered
 from foveal.evals.questions import Question
 from foveal.evals.truth import Thing
@@ -48,6 +49,8 @@ IMAGE = "0" * 64
 """Stands for the scene's content hash, which the dialogue never spells."""
 READING = ("read", "reading")
 """Families whose answer is what the reader returns."""
+POINTED = ("colour", "shape", "material", "texture", "read", "symbol", "dial")
+"""Families about one thing that can be made out in the first view."""
 FINISH = "Now answer the question."
 FAILURES = (
     "nothing came back",
@@ -83,6 +86,8 @@ class Dialogue:
 
     asked: Asked
     items: tuple[Acted | Observed | Noted, ...]
+    settled: bool = True
+    """Whether what was observed decides the answer; if not, only the picture itself can."""
 
 
 def whole(size: tuple[int, int]) -> Box:
@@ -98,7 +103,7 @@ def dialogue(world: World, question: Question, tools: Sequence[PerceptionKind]) 
     asked = Asked(image=IMAGE, size=world.size, question=question.text, tools=tuple(tools))
     player = _Player(world, question, frozenset(tools))
     items = [*player.play()]
-    return Dialogue(asked, (*items, Acted(text=player.answer)))
+    return Dialogue(asked, (*items, Acted(text=player.answer)), player.settled)
 
 
 class _Player:
@@ -115,24 +120,37 @@ class _Player:
         self.reads = question.family in READING or bool(target and target.text == question.answer)
         # What was never read is not known: no answer of that kind may be made up.
         self.answer = "unknown" if self.reads else question.answer
+        self.settled = True
 
     def play(self) -> list[Acted | Observed | Noted]:
         items: list[Acted | Observed | Noted] = []
-        for step in _PLANS[self.question.family]:
+        plan = self._plan()
+        for step in plan:
             actions = step(self)
             if actions is None:
                 continue
+            if any(action.kind not in self.tools for action in actions):
+                self.settled = self.reads
             if not actions or any(action.kind not in self.tools for action in actions):
                 break
             items.append(Acted(text="".join(render(action) for action in actions)))
             seen = [Observed(action=a, observation=self._observe(a)) for a in actions]
             items += seen
             if any(isinstance(one.observation, Failed) for one in seen):
+                self.settled = self.reads
                 break  # what the first look shows is all there is
             if self.world.rng.random() < 0.03:
                 items.append(Noted(text=FINISH))
+                self.settled = step == plan[-1]
                 break
         return items
+
+    def _plan(self) -> "Plan":
+        """Without a detector the model must point at what it sees itself."""
+        seen = self.world.views and self.question.family in POINTED
+        if seen and "detect" not in self.tools:
+            return _POINTING.get(self.question.family, (_Player.look_there,))
+        return _PLANS[self.question.family]
 
     def _observe(self, action: Perception) -> Observation:
         if self.world.rng.random() < self.world.faults.failed:
@@ -149,10 +167,14 @@ class _Player:
             case Read(target=Object(index=index)):
                 thing = self.origin[index].thing
                 return self._read(thing.text if thing and thing.text else "")
+            case Read(target=Region()):
+                return self._read(self._target().text or "")
             case Read():
                 return self._read(self._all_text())
             case Look(target=Object(index=index)):
                 return self._look(index)
+            case Look(target=Region() as region):
+                return Looked(views=self._views(cells_to_box(region, *self.world.size)))
             case _:
                 raise ValueError(f"no plan uses {action!r}")
 
@@ -173,7 +195,15 @@ class _Player:
             self.answer = str(len(detected.objects)) if known else self.answer
         if self.question.family == "exist" and known:
             self.answer = "yes" if detected.objects else "no"
+        if self.question.family == "same" and len(self.found) > len(detected.objects):
+            self._partner(detected)
         return detected
+
+    def _partner(self, detected: Detected) -> None:
+        """What cannot be read off the second list is not known."""
+        others = [f.label for f in detected.objects if f.label != self.found[0].label]
+        if self.question.answer not in others:
+            self.answer = others[0] if others else "unknown"
 
     def _by_index(self, index: int) -> Found:
         return next(found for found in self.found if found.index == index)
@@ -210,16 +240,39 @@ class _Player:
 
     def _look(self, index: int) -> Looked:
         found = self._by_index(index)
-        views: tuple[View, ...] = ()
-        if self.world.views:
-            box = Box(image=IMAGE, xyxy=grown(found.box.xyxy, *self.world.size))
-            views = (View(role="crop", pixels=box, source=box),)
+        views = self._views(grown(found.box.xyxy, *self.world.size))
         return Looked(index=index, label=found.label, views=views)
+
+    def _views(self, xyxy: tuple[float, float, float, float]) -> tuple[View, ...]:
+        box = Box(image=IMAGE, xyxy=xyxy)
+        return (View(role="crop", pixels=box, source=box),) if self.world.views else ()
+
+    def _target(self) -> Thing:
+        return next(t for t in self.world.things if t.id == self.question.targets[0])
+
+    def _there(self) -> Region:
+        """The cells of what is asked about."""
+        return box_to_cells(self._target().box, *self.world.size)
 
     # The steps of the plans: each returns the actions of one turn, none to answer, or None to go on.
 
     def detect(self) -> list[Perception]:
         return [Detect(phrase=" . ".join(self.question.phrases))]
+
+    def detect_each(self) -> list[Perception]:
+        """Each kind by itself, so that each is counted."""
+        return [Detect(phrase=phrase) for phrase in self.question.phrases]
+
+    def detect_one(self) -> list[Perception]:
+        return [Detect(phrase=self.question.phrases[0])]
+
+    def alike(self) -> list[Perception]:
+        """All that has the colour, or the shape, of what was found."""
+        if not self.found:
+            return self._at_a_loss()
+        colour, noun = parts(self.found[0].label)
+        one, other = (next(t for t in self.world.things if t.id == i) for i in self.question.targets)
+        return [Detect(phrase=f"{colour} thing" if one.colour == other.colour else noun)]
 
     def again(self) -> list[Perception] | None:
         """What was not found may have been taken for another colour: ask for its noun alone."""
@@ -230,6 +283,12 @@ class _Player:
     def look(self) -> list[Perception]:
         return [Look(target=Object(index=f.index)) for f in self._likeliest()]
 
+    def look_there(self) -> list[Perception]:
+        return [Look(target=self._there())]
+
+    def read_there(self) -> list[Perception]:
+        return [Read(target=self._there())]
+
     def read_found(self) -> list[Perception]:
         return [Read(target=Object(index=f.index)) for f in self._likeliest()] or [Read()]
 
@@ -239,25 +298,39 @@ class _Player:
         same = [f for f in self.found if (t := self.origin[f.index].thing) and t.id in wanted]
         return [*same, *self.found][:1]
 
+    def both(self) -> list[Perception] | None:
+        """Of two things that are compared one may not have been found."""
+        return None if len(self.found) > 1 else self._at_a_loss()
+
+    def _at_a_loss(self) -> list[Perception]:
+        """What would settle the question was not found."""
+        self.settled = False
+        return []
+
     def read_all(self) -> list[Perception]:
         return [Read()]
 
     def read_target(self) -> list[Perception]:
         """Read the thing that is asked about, if it has a text; another one, if it was not found."""
-        if not self.reads:
-            return []
         wanted = self.question.targets[0]
+        if not self.reads:
+            seen = {t.id for f in self.found if (t := self.origin[f.index].thing)}
+            return [] if seen.issuperset(self.question.targets) else self._at_a_loss()
         found = [f for f in self.found if (t := self.origin[f.index].thing) and t.id == wanted]
         return [Read(target=Object(index=f.index)) for f in [*found, *self.found][:1]]
 
     def depth(self) -> list[Perception]:
         if len(self.found) < 2:
-            return []
+            return self._at_a_loss()
         return [Depth(targets=tuple(Object(index=f.index) for f in self.found[:MAX_TARGETS]))]
+
+    def measure(self) -> list[Perception]:
+        """Distances and outlines together: what is told of both is the true size."""
+        return [*self.depth(), *self.segment()]
 
     def segment(self) -> list[Perception]:
         if len(self.found) < 2:
-            return []
+            return self._at_a_loss()
         return [Segment(target=Object(index=f.index)) for f in self.found[:4]]
 
 
@@ -272,7 +345,9 @@ def _known(phrase: str) -> bool:
     return phrase.split()[-1] in (*SHAPES, "thing")
 
 
-_PLANS: dict[str, tuple[Callable[[_Player], list[Perception] | None], ...]] = {
+Plan = tuple[Callable[[_Player], list[Perception] | None], ...]
+
+_PLANS: dict[str, Plan] = {
     "count": (_Player.detect,),
     "exist": (_Player.detect,),
     "colour": (_Player.detect, _Player.look),
@@ -281,12 +356,12 @@ _PLANS: dict[str, tuple[Callable[[_Player], list[Perception] | None], ...]] = {
     "texture": (_Player.detect, _Player.again, _Player.look),
     "read": (_Player.detect, _Player.again, _Player.read_found),
     "nearer": (_Player.detect, _Player.depth),
-    "side": (_Player.detect,),
-    "above": (_Player.detect,),
+    "side": (_Player.detect, _Player.both),
+    "above": (_Player.detect, _Player.both),
     "larger": (_Player.detect, _Player.segment),
-    "size": (_Player.detect, _Player.depth, _Player.segment),
-    "more": (_Player.detect,),
-    "same": (_Player.detect,),
+    "size": (_Player.detect, _Player.measure),
+    "more": (_Player.detect_each,),
+    "same": (_Player.detect_one, _Player.alike),
     "hop": (_Player.detect, _Player.read_target),
     "symbol": (_Player.detect, _Player.again, _Player.look),
     "dial": (_Player.detect, _Player.again, _Player.look),
@@ -296,3 +371,6 @@ _PLANS: dict[str, tuple[Callable[[_Player], list[Perception] | None], ...]] = {
     "open": (),
 }
 """The turns that answer each family. The last three are questions from outside the tabletop."""
+
+_POINTING: dict[str, Plan] = {"read": (_Player.read_there,)}
+"""What differs where the model points at a region of the grid itself."""

@@ -25,7 +25,7 @@ from foveal.evals.words import sign_text
 from foveal.training import nouns
 
 SIZES = ((512, 512), (640, 480), (480, 640), (384, 512), (800, 600), (810, 1080))
-FAMILIES = (*ALL, *("nearer", "side", "above", "larger", "size", "more", "same", "hop") * 2)
+FAMILIES = (*ALL, *("nearer", "side", "above", "larger", "size", "more", "same", "hop") * 3)
 """Families to draw from; comparisons, which are learnt last, come more often."""
 
 NOUNS = (*SOLIDS * 2, *BOARDS, "sign", *TRINKETS)

@@ -21,11 +21,13 @@ LENGTH = 320
 
 
 def allowed(rng: np.random.Generator, none: float = 0.0) -> tuple[PerceptionKind, ...]:
-    """Mostly all tools, sometimes a part of them, with probability `none` not one."""
+    """Mostly all tools, sometimes no detector or another part of them, with probability `none` not one."""
     draw = rng.random()
     if draw < none:
         return ()
-    if draw < none + 0.06:
+    if draw < none + 0.12:
+        return ("look",) if rng.random() < 0.5 else ("look", "read")
+    if draw < none + 0.18:
         return tuple(kind for kind in TOOLS if rng.random() < 0.6)
     return TOOLS
 
@@ -35,7 +37,7 @@ def sample(rng: np.random.Generator, tokenizer: Tokenizer) -> tuple[str, Sequenc
     while True:
         scene = imagined(rng)
         size = scene.instances.shape[1], scene.instances.shape[0]
-        if rng.random() < 0.35:
+        if rng.random() < 0.25:
             question, text = outside(rng)
             things = scene.things if rng.random() < 0.5 else ()
             world = World(things, size, rng, text=text)
@@ -44,7 +46,7 @@ def sample(rng: np.random.Generator, tokenizer: Tokenizer) -> tuple[str, Sequenc
         else:
             continue
         run = dialogue(world, question, allowed(rng))
-        if question.family in SHOWN:  # the answer would be a guess: only the way to it is learnt
+        if question.family in SHOWN or not run.settled:  # the answer would be a guess: only the way to it is learnt
             run = replace(run, items=run.items[:-1])
         sequence = encode(run, tokenizer)
         if len(sequence.ids) <= LENGTH:
