@@ -157,10 +157,10 @@ def _detected(detected: Detected, size: tuple[int, int]) -> str:
 
 def _downwards(detected: Detected) -> list[str]:
     """The same objects from the top of the picture to its bottom, if there are several."""
-    shown = [found for found in detected.objects if found.index]
-    shown.sort(key=lambda found: found.box.xyxy[1] + found.box.xyxy[3])
-    names = [_named(found.index, found.label) for found in shown]
-    return _ends("above", names, "below") if len(names) > 1 else []
+    down = sorted(detected.objects, key=lambda found: found.box.xyxy[1] + found.box.xyxy[3])
+    lines = _ends("above", [_named(found.index, found.label) for found in down], "below")
+    listed = [line for line, found in zip(lines, down, strict=True) if found.index]
+    return listed if len(listed) > 1 else []
 
 
 def _listed(found: Found, size: tuple[int, int]) -> str:

@@ -271,7 +271,9 @@ class _Player:
         if not self.found:
             return self._at_a_loss()
         colour, noun = parts(self.found[0].label)
-        one, other = (next(t for t in self.world.things if t.id == i) for i in self.question.targets)
+        one, other = (
+            next(t for t in self.world.things if t.id == i) for i in self.question.targets
+        )
         return [Detect(phrase=f"{colour} thing" if one.colour == other.colour else noun)]
 
     def again(self) -> list[Perception] | None:

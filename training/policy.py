@@ -46,10 +46,12 @@ def sample(rng: np.random.Generator, tokenizer: Tokenizer) -> tuple[str, Sequenc
         else:
             continue
         run = dialogue(world, question, allowed(rng))
-        if question.family in SHOWN or not run.settled:  # the answer would be a guess: only the way to it is learnt
+        if (
+            question.family in SHOWN or not run.settled
+        ):  # the answer would be a guess: only the way to it is learnt
             run = replace(run, items=run.items[:-1])
         sequence = encode(run, tokenizer)
-        if len(sequence.ids) <= LENGTH:
+        if sequence.emitted.any() and len(sequence.ids) <= LENGTH:
             return question.family, sequence
 
 

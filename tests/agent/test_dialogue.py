@@ -72,12 +72,17 @@ TOLD: list[tuple[str, Observation, list[Piece]]] = [
     (
         "several, with views",
         Detected(phrase="cube", objects=(found(1), found(2), found(3)), views=(VIEW, VIEW)),
-        [f"found\n3\nleft {ONE}\n{TWO}\nright {THREE}", VIEW, VIEW],
+        [
+            f"found\n3\nleft {ONE}\n{TWO}\nright {THREE}"
+            "\nabove <|obj_1|>cube\n<|obj_2|>cube\nbelow <|obj_3|>cube",
+            VIEW,
+            VIEW,
+        ],
     ),
     (
         "past the last number",  # counted, not listed: the last one listed is not the rightmost
         Detected(phrase="cube", objects=(found(1), found(2), found(0))),
-        [f"found\n3\nleft {ONE}\n{TWO}"],
+        [f"found\n3\nleft {ONE}\n{TWO}\nabove <|obj_1|>cube\n<|obj_2|>cube"],
     ),
     (
         "unknown",
@@ -230,3 +235,15 @@ def test_a_detected_phrase_is_not_repeated() -> None:
 def test_tools_have_one_order() -> None:
     assert tools_in_order(["read", "look"]) == ("look", "read")
     assert tools_in_order(PERCEPTIONS[::-1]) == PERCEPTIONS
+
+
+def test_what_an_outline_and_a_depth_say_together_is_the_true_size() -> None:
+    """The middle one shows most and is nearest; as large as the last one shows at its distance, it is smaller."""
+    areas = [segmented(n, share) for n, share in ((1, 0.01), (2, 0.04), (3, 0.03))]
+    depths = zip((1, 2, 3), (0.5, 0.0, 0.8), strict=True)
+    ranges = tuple(Range(index=n, label="cube", box=BOX, depth=depth) for n, depth in depths)
+    pieces = reply([observed(one) for one in (Ranged(ranges=ranges), *areas)], SIZE)
+    assert pieces[-2] == "\nis larger <|obj_3|>cube\nis smaller <|obj_1|>cube"
+    some = Ranged(ranges=ranges[:2])
+    unknown = reply([observed(one) for one in (some, *areas)], SIZE)
+    assert unknown[-2] == "\nlarger <|obj_2|>cube\nsmaller <|obj_1|>cube"

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from foveal.agent.actions import Answer, Depth, Detect, Look, Object, Read, Segment
+from foveal.agent.actions import Answer, Depth, Detect, Look, Object, Read, Region, Segment
 from foveal.agent.dialogue import tools_in_order
 from foveal.agent.grammar import parse, render
 from foveal.agent.mask import Vocabulary
@@ -45,9 +45,9 @@ PLANS: dict[str, list[set[str]]] = {
     "material": [{"detect"}, {"look"}],
     "texture": [{"detect"}, {"look"}],
     "above": [{"detect"}],
-    "size": [{"detect"}, {"depth"}, {"segment"}],
+    "size": [{"detect"}, {"depth", "segment"}],
     "more": [{"detect"}],
-    "same": [{"detect"}],
+    "same": [{"detect"}, {"detect"}],
     "hop": [{"detect"}, {"read"}],
     "symbol": [{"detect"}, {"look"}],
     "dial": [{"detect"}, {"look"}],
@@ -335,3 +335,42 @@ def test_what_was_not_found_is_not_measured(play: Any) -> None:
         kinds = [type(item.action) for item in run.items if isinstance(item, Observed)]
         assert kinds == [Detect]
         assert not {Depth, Segment, Look, Answer} & set(kinds)
+
+
+@pytest.mark.parametrize(
+    "family", ["colour", "shape", "material", "texture", "read", "symbol", "dial"]
+)
+def test_without_a_detector_the_model_points_at_what_it_sees(play: Any, family: str) -> None:
+    tools = ("look", "read")
+    for seed in range(6):
+        run = play(family, seed, **SURE, tools=tools, views=True)
+        first = run.items[0]
+        assert isinstance(first, Acted)
+        (action,) = parse(first.text)
+        assert action.kind == ("read" if family == "read" else "look")
+        assert isinstance(action.target, Region)
+        assert finished(run)
+
+
+def test_a_text_alone_points_at_nothing(play: Any) -> None:
+    for seed in range(6):
+        assert not turns(play("symbol", seed, **SURE, tools=("look", "read")))
+
+
+def test_what_was_not_found_or_not_told_settles_nothing(play: Any) -> None:
+    blind = Faults(missed=1.0, invented=0.0, confused=0.0, failed=0.0)
+    deaf = Faults(missed=0.0, invented=0.0, confused=0.0, failed=1.0)
+    for family in ("nearer", "side", "above", "larger", "size", "same"):
+        for seed in range(4):
+            assert not play(family, seed, faults=blind).settled
+            assert not play(family, seed, faults=deaf).settled
+            assert not play(family, seed, **SURE, tools=("look",)).settled
+
+
+def test_the_like_of_a_thing_is_looked_for_by_what_they_share(play: Any) -> None:
+    for seed in range(12):
+        run = play("same", seed, **SURE)
+        if len(observed(run)) == 2 and run.settled:
+            first, second = observed(run)
+            assert len(first.objects) == 1
+            assert answer(run) in {one.label for one in second.objects} - {first.objects[0].label}
