@@ -28,7 +28,8 @@ ASSISTANT = f"{END}\n<|im_start|>assistant\n"
 READ_LIMIT = 400
 """Characters of recognised text that the model is shown."""
 SPREAD = 0.75
-"""Depth is relative, and inverse to distance. True sizes take the farthest pixel to be four times as far as the nearest."""
+"""Depth is relative: 0 near to 1 far, even in 1 / distance. For true sizes the farthest pixel is taken to be four
+times as far away as the nearest."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ def plain(text: str) -> str:
 
 
 def _extremes(items: Sequence[Injected], size: tuple[int, int]) -> list[Piece]:
-    """The largest and the smallest of several outlines in one turn: as they show, or, where depths came with them, as they are."""
+    """The largest and the smallest of several outlines in one turn: in truth, where depths came with them."""
     seen = [item.observation for item in items if isinstance(item, Observed)]
     areas = [one for one in seen if isinstance(one, Segmented)]
     if len(areas) < 2:

@@ -10,6 +10,7 @@ from PIL import Image
 
 from foveal.agent.actions import Depth
 from foveal.agent.observations import Box, Range, Ranged
+from foveal.agent.vision import Encoded
 from foveal.agent.weights import load_config, load_into
 from foveal.tools.base import Mark, Picture, Reply, Request
 from foveal.tools.builders import build_depth
@@ -56,6 +57,19 @@ class DepthEstimator:
     def run(self, batch: Sequence[Request]) -> list[Reply]:
         """Targets nearest first, and perhaps the map as a grey picture in which near is bright."""
         return [self._reply(request) for request in batch]
+
+    def encode_all(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Encoded]:
+        """Its backbone as a re-encoder: (patches, hidden) per picture, row by row, without the class token."""
+        return [self._features(picture) for picture in pictures]
+
+    def _features(self, picture: NDArray[np.uint8]) -> Encoded:
+        import torch
+
+        inputs = torch.from_numpy(self._normalised(picture)).to(self._device)
+        rows, columns = (side // self._patch for side in inputs.shape[2:])
+        with torch.inference_mode():
+            last = self._model.backbone(inputs).feature_maps[-1][0]
+        return Encoded(last[1:].float().cpu().numpy().copy(), (1, 2 * rows, 2 * columns))
 
     def _reply(self, request: Request) -> Reply:
         if not isinstance(request.action, Depth):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from foveal.agent.actions import Segment
 from foveal.agent.errors import SpecialistError
 from foveal.agent.observations import Box, Segmented
+from foveal.agent.vision import Encoded
 from foveal.agent.weights import load_config, load_into
 from foveal.tools.base import Mark, Picture, Reply, Request
 from foveal.tools.builders import build_sam
@@ -57,6 +58,15 @@ class Segmenter:
         """One mask per request, perhaps with its masked crop."""
         embeddings = self._embedded({request.image: request.pixels for request in batch})
         return [self._reply(request, embeddings[request.image]) for request in batch]
+
+    def encode_all(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Encoded]:
+        """Its image encoder as a re-encoder: (channels, rows, columns) of the square that holds a picture."""
+        return [self._features(embedding) for embedding in self._encode(pictures)]
+
+    def _features(self, embedding: Any) -> Encoded:
+        values = embedding[0].float().cpu().numpy().copy()
+        # One token for every 4 x 4 cells; a grid counts patches before they are merged.
+        return Encoded(values, (1, values.shape[1] // 2, values.shape[2] // 2))
 
     def _embedded(self, images: Mapping[str, NDArray[np.uint8]]) -> dict[str, Any]:
         """Each image's embedding, remembered or computed now."""

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from foveal.agent.actions import Encoder as Kind
 from foveal.agent.errors import FovealError, SetupError
 from foveal.agent.vision import Encoded, VisionEncoder
+from foveal.tools.depth import DepthEstimator
 from foveal.tools.extras import needs
 from foveal.tools.reencoders import DinoEncoder, SamEncoder
+from foveal.tools.segmenter import Segmenter
 
 
 class Tower(Protocol):
@@ -51,20 +53,37 @@ class LateTower:
             raise SetupError(problem, "run `agent doctor` to see what is wrong") from error
 
 
-LOADERS: dict[Kind, Callable[[Path, str], Tower]] = {
+Loader = Callable[[Path, str], Tower]
+
+RELEASED: dict[Kind, Loader] = {
     "clip": VisionEncoder.from_folder,
     "detection": DinoEncoder.from_folder,
     "seg": SamEncoder.from_folder,
 }
+"""A released checkpoint brings the network of its variant."""
+EMBEDDED: dict[Kind, Loader] = {
+    "clip": VisionEncoder.from_folder,
+    "detection": DepthEstimator.from_folder,
+    "seg": Segmenter.from_folder,
+}
+"""Beside our own weights lie specialists, whose first halves are such networks."""
 
 
 def towers_of(folder: Path, variant: Kind | None, device: str = "cpu") -> dict[Kind, Tower]:
-    """The towers whose weights a model folder holds: its own, and a released checkpoint's variant."""
+    """The towers that a model folder has use for: its own, and those for which it holds a projector."""
     own: Kind = "clip"
+    loaders, kinds = (EMBEDDED, _projected(folder)) if variant is None else (RELEASED, {variant})
     return {
-        kind: LateTower(kind, partial(LOADERS[kind], folder, device))
-        for kind in sorted({own, variant or own})
+        kind: LateTower(kind, partial(loaders[kind], folder, device))
+        for kind in sorted({own, *kinds})
     }
+
+
+def _projected(folder: Path) -> set[Kind]:
+    with needs("models"):
+        from foveal.agent.checkpoint.building import projected
+
+        return projected(folder)
 
 
 def variant_of(folder: Path) -> Kind | None:

@@ -79,6 +79,11 @@ def layout(folder: Path) -> Layout:
     return Layout(folder, config | forced | nested, variant)
 
 
+def projected(folder: Path) -> set[Encoder]:
+    """The encoders of whose features the folder's weights can make tokens."""
+    return _held(names(folder))
+
+
 def tensors(folder: Path, prefix: str = "") -> dict[str, Any]:
     """The tensors under a prefix of today's names, which is removed; floats as on disk, mapped into memory.
 

@@ -1,7 +1,9 @@
 """Towers are loaded when they are first used, and what cannot be loaded is for the user."""
 
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -82,3 +84,44 @@ def test_a_released_checkpoint_brings_its_variant(variant: Encoder, kinds: set[s
 def test_a_folder_without_a_model_is_for_the_user(tmp_path: Path) -> None:
     with pytest.raises(SetupError, match=r"config\.json"):
         variant_of(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def projecting(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The embedded weights with a projector for each encoder."""
+    import torch
+
+    from foveal.agent.profiles import embedded_weights
+    from foveal.agent.projectors import PROJECTORS
+    from foveal.agent.weights import load_state, save_state
+
+    folder = tmp_path_factory.mktemp("projecting") / "weights"
+    shutil.copytree(embedded_weights(), folder, ignore=shutil.ignore_patterns("SHA256SUMS"))
+    state = load_state(folder / "model.safetensors")
+    widths: dict[Encoder, int] = {"clip": 256, "detection": 192, "seg": 96}
+    for kind, width in widths.items():
+        part = PROJECTORS[kind](width, 256).state_dict()
+        state |= {f"{kind}_projector.{name}": tensor for name, tensor in part.items()}
+    assert all(isinstance(tensor, torch.Tensor) for tensor in state.values())
+    save_state(state, folder / "model.safetensors")
+    return folder
+
+
+def test_the_embedded_specialists_are_re_encoders_too(projecting: Path) -> None:
+    from foveal.agent.checkpoint.building import build
+
+    towers = towers_of(projecting, None)
+    assert [*towers] == ["clip", "detection", "seg"]
+    projectors = build(projecting).projectors
+    for kind, tokens in (("clip", 12 * 20 // 4), ("detection", 7 * 12), ("seg", 4 * 4)):
+        wide, other = towers[kind].encode_all([np.zeros((300, 500, 3), np.uint8), PICTURE])
+        assert wide.grid[1] * wide.grid[2] == 4 * tokens
+        made = projectors[kind](torch_of(wide.values), None)
+        assert made.shape == (tokens, 256)
+        assert not np.array_equal(wide.values[:4], other.values[:4])
+
+
+def torch_of(values: NDArray[np.float32]) -> Any:
+    import torch
+
+    return torch.from_numpy(values)
