@@ -28,7 +28,7 @@ def alignment_loss(
     seen = tokens(tower, glimpses.images)
     length = seen.norm(dim=-1, keepdim=True)
     unit = seen / length
-    columns, rows = (place.expand(len(seen), -1) for place in places(glimpses.grid))
+    columns, rows = (p.expand(len(seen), -1).to(seen.device) for p in places(glimpses.grid))
     parts = [
         PLACE * _cross(unit @ words.columns.T, columns),
         PLACE * _cross(unit @ words.rows.T, rows),
@@ -36,7 +36,7 @@ def alignment_loss(
     ]
     shares: dict[str, float] = {}
     for name in ATTRIBUTES:
-        wanted = torch.from_numpy(glimpses.said[name])
+        wanted = torch.from_numpy(glimpses.said[name]).to(seen.device)
         scores = _scores(unit, words, name)
         if (wanted != UNSAID).any():
             parts.append(_cross(scores, wanted))

@@ -84,8 +84,8 @@ class DepthEstimation:
         self.groups = [np.flatnonzero((shapes == kind).all(axis=1)) for kind in kinds]
 
     def loss(self, step: int, progress: float) -> tuple[Tensor, Numbers]:
-        images, inverse, weights = self.batch(step)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        images, inverse, weights = (part.to(self.options.device) for part in self.batch(step))
+        with torch.autocast(images.device.type, dtype=torch.bfloat16):
             seen = self.model(pixel_values=images).predicted_depth
         error = ((seen.float() - inverse).abs() * weights).sum() / weights.sum()
         steps = _steepness(seen.float() - inverse)

@@ -67,14 +67,14 @@ class Detection:
         torch.manual_seed(options.seed)
         self.options, self.scenes = options, scenes
         self.model: Any = build_detector(config(options.conf)).train()
-        self.model = self.model.to(memory_format=torch.channels_last)
+        self.model = self.model.to(options.device, memory_format=torch.channels_last)
         self.model.args = get_cfg(overrides={"cls": 1.0})
         self.criterion = self.model.init_criterion()
 
     def loss(self, step: int, progress: float) -> tuple[Tensor, Numbers]:
         side = self.options.early_side if progress < self.options.early else SIDE
-        batch = self.batch(step, side)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        batch = {k: v.to(self.options.device) for k, v in self.batch(step, side).items()}
+        with torch.autocast(batch["img"].device.type, dtype=torch.bfloat16):
             seen = self.model(batch["img"].contiguous(memory_format=torch.channels_last))
         # Boxes are decoded in single precision: half a cell is more than bfloat16 resolves.
         exact = {k: v.float() if isinstance(v, Tensor) else v for k, v in seen.items()}

@@ -16,7 +16,7 @@ def rotations(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Cosines and sines (rows, 1, length, head) of multimodal rotary positions (3, rows, length)."""
     inverse = theta ** (-torch.arange(0, head, 2, dtype=torch.float32) / head)
-    angles = positions[..., None].float() * inverse
+    angles = positions[..., None].float() * inverse.to(positions.device)
     parts = angles.split(section, dim=-1)
     mixed = torch.cat([part[axis] for axis, part in enumerate(parts)], dim=-1)
     both = torch.cat([mixed, mixed], dim=-1)[:, None]

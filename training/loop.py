@@ -17,12 +17,13 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from foveal.training.curves import draw
 from foveal.training.optimisers import Name, Together, optimiser_of
 from foveal.training.scenes import CACHE
 
 Numbers = dict[str, float]
 
-CHECKPOINT, LOG = "checkpoint.pt", "log.jsonl"
+CHECKPOINT, LOG, CURVES = "checkpoint.pt", "log.jsonl", "curves.png"
 
 # Types rather than defaults carry the limits, so that a recipe that only changes a default keeps them.
 Positive = Annotated[float, Field(gt=0)]
@@ -44,6 +45,8 @@ class Options(BaseModel):
     """Scenes to train on."""
     minutes: Positive = 30.0
     """Budget of wall-clock time, all resumed parts together."""
+    hours: NotNegative = 0.0
+    """The same in hours; above 0 it replaces the minutes."""
     steps: int = Field(default=0, ge=0)
     """Budget of updates; above 0 it replaces the minutes and makes a run repeatable."""
     batch: Count = 16
@@ -66,6 +69,13 @@ class Options(BaseModel):
     """Whether to go on from the checkpoint in `out`, if there is one."""
     threads: Count = 1
     """Processor threads."""
+    device: str = "cpu"
+    """Where the network is trained, as torch spells it: cpu, cuda, cuda:1. Pictures are made on the processor."""
+
+    @property
+    def budget(self) -> float:
+        """Seconds."""
+        return 3600 * self.hours or 60 * self.minutes
 
 
 class Task(Protocol):
@@ -111,7 +121,7 @@ class State:
 
     def load(self, path: Path) -> None:
         """Go back to a checkpoint."""
-        content = torch.load(path, weights_only=True)
+        content = torch.load(path, weights_only=True, map_location="cpu")
         self.model.load_state_dict(content["model"])
         self.average.load_state_dict(content["average"])
         self.optimiser.load_state_dict(content["optimiser"])
@@ -121,7 +131,10 @@ class State:
 def fit(task: Task, options: Options) -> Any:
     """Train until the budget is spent; returns the averaged model, which is also exported to `options.out`."""
     options.out.mkdir(parents=True, exist_ok=True)
-    state = _begin(task.model, options)
+    state = _begin(task.model.to(options.device), options)
+    draw(
+        options.out / LOG, options.out / CURVES
+    )  # what is missing for it is said now, not after hours
     checkpoint = options.out / CHECKPOINT
     if options.resume and checkpoint.is_file():
         state.load(checkpoint)
@@ -158,7 +171,7 @@ def _average(old: Tensor, new: Tensor, count: Tensor | int) -> Tensor:
 
 def spent(state: State, options: Options) -> float:
     """Share of the budget used so far."""
-    return state.step / options.steps if options.steps else state.seconds / 60 / options.minutes
+    return state.step / options.steps if options.steps else state.seconds / options.budget
 
 
 def rate_at(step: int, progress: float, options: Options) -> float:
@@ -188,6 +201,7 @@ def _update(task: Task, state: State, options: Options, progress: float) -> Numb
 def _keep(task: Task, state: State, options: Options) -> None:
     state.save(options.out / CHECKPOINT)
     task.export(state.average.module, options.out)
+    draw(options.out / LOG, options.out / CURVES)
 
 
 def _note(path: Path, row: Mapping[str, object]) -> None:

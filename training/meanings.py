@@ -6,6 +6,7 @@ shows, the other to understand what is said, of pictures that nobody has to draw
 """
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 
 import numpy as np
 import torch
@@ -51,6 +52,13 @@ class Dictionary:
         self.rows = _directions(table, tokenizer, Y_TOKENS)
         self.scale = float(table.norm(dim=1).mean()) * 2
         """Length a visual token should have: that of a few words on top of each other."""
+
+    def to(self, device: str) -> "Dictionary":
+        """The same elsewhere; where directions are made of noise, they were drawn on the processor."""
+        moved = copy(self)
+        moved.attributes = {name: table.to(device) for name, table in self.attributes.items()}
+        moved.columns, moved.rows = self.columns.to(device), self.rows.to(device)
+        return moved
 
     def ideal(self, said: Mapping[str, NDArray[np.int64]], grid: tuple[int, int]) -> Tensor:
         """(cells, hidden) what a tower without fault would make of a view: `said` counts words from 1 per cell."""

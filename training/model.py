@@ -119,7 +119,8 @@ def _part(options: ModelOptions, name: Stage) -> ModelOptions:
     return options.model_copy(
         update={
             "out": options.out / name,
-            "minutes": options.minutes * share,
+            "minutes": options.budget / 60 * share,
+            "hours": 0.0,
             "steps": max(1, round(options.steps * share)) if options.steps else 0,
             "rate": options.rate * options.slower[place],
         }

@@ -29,6 +29,10 @@ class Packed:
     visual: torch.Tensor
     """(rows, length) places of visual tokens."""
 
+    def to(self, device: torch.device) -> "Packed":
+        """The same elsewhere."""
+        return Packed(**{name: tensor.to(device) for name, tensor in vars(self).items()})
+
 
 @dataclass
 class Row:

@@ -135,7 +135,8 @@ def features(tower: Any, pictures: Sequence[Shown]) -> torch.Tensor:
         for indices in sizes.values():
             made = tokens(tower, np.stack([pictures[i] for i in indices]))
             seen |= dict(zip(indices, made, strict=True))
-    return torch.cat([seen[i] for i in range(len(pictures))])
+    device = next(tower.parameters()).device
+    return torch.cat([seen[i].to(device) for i in range(len(pictures))])
 
 
 def view_grid(view: View) -> tuple[int, int]:

@@ -71,7 +71,7 @@ class Segmentation:
     def __init__(self, options: SegmenterOptions, scenes: Scenes) -> None:
         torch.manual_seed(options.seed)
         self.options, self.scenes = options, scenes
-        self.model: Any = build_sam(CONFIG).train()
+        self.model: Any = build_sam(CONFIG).to(options.device).train()
         self.side = int(CONFIG["image_size"])
         self.cells = 4 * self.side // int(CONFIG["patch_size"])
 
@@ -79,18 +79,19 @@ class Segmentation:
         rng = np.random.default_rng([self.options.seed, step])
         rows = rng.integers(len(self.scenes), size=self.options.batch)
         asked = [self._sample(int(row), rng) for row in rows]
-        images = torch.stack([self.model.preprocess(pixels) for pixels, _, _ in asked])
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        device = self.model.device
+        images = torch.stack([self.model.preprocess(pixels.to(device)) for pixels, _, _ in asked])
+        with torch.autocast(device.type, dtype=torch.bfloat16):
             seen = self.model.image_encoder(images)
             answers = [
                 self._decode(e, p) for e, (_, p, _) in zip(seen.split(1), asked, strict=True)
             ]
         logits = torch.cat([mask[:, 0] for mask, _ in answers]).float()
         guesses = torch.cat([guess[:, 0] for _, guess in answers]).float()
-        return _losses(logits, guesses, torch.cat([truth for _, _, truth in asked]))
+        return _losses(logits, guesses, torch.cat([truth for _, _, truth in asked]).to(device))
 
     def _decode(self, embedding: Tensor, prompts: Prompts) -> tuple[Tensor, Tensor]:
-        sparse, dense = self.model.prompt_encoder(masks=None, **prompts)
+        sparse, dense = self.model.prompt_encoder(masks=None, **_moved(prompts, self.model.device))
         masks, guesses = self.model.mask_decoder(
             image_embeddings=embedding,
             image_pe=self.model.prompt_encoder.get_dense_pe(),
@@ -132,6 +133,14 @@ class Segmentation:
 
         save_state(model.state_dict(), out / "segmenter.safetensors")
         (out / "segmenter.json").write_text(json.dumps(CONFIG, indent=2) + "\n", encoding="utf-8")
+
+
+def _moved(prompts: Prompts, device: torch.device) -> Prompts:
+    points, boxes = prompts["points"], prompts["boxes"]
+    return {
+        "points": points and tuple(part.to(device) for part in points),
+        "boxes": None if boxes is None else boxes.to(device),
+    }
 
 
 def _mirrored(

@@ -63,7 +63,7 @@ class Alignment(_Stage):
 
     def __init__(self, network: Any, words: Dictionary, options: Options, scenes: Scenes) -> None:
         super().__init__(network, _sees)
-        self.words = words
+        self.words = words.to(options.device)
         self._glimpses = _resumable(
             lambda start: stream(
                 scenes, np.random.default_rng([options.seed, start]), options.batch
@@ -121,11 +121,12 @@ class Pictured(_Beside):
 def emission_loss(network: Any, packed: Packed, seen: Tensor | None) -> tuple[Tensor, Numbers]:
     """Mean cross-entropy of the emitted tokens; `seen` (visual tokens, hidden) fills the visual places."""
     inner = network.model.language_model
+    packed = packed.to(network.device)
     text = network.config.text_config
     rope = text.rope_parameters
     embeds = inner.embed_tokens(packed.ids)
     if seen is not None:
-        embeds = embeds.masked_scatter(packed.visual[..., None], seen)
+        embeds = embeds.masked_scatter(packed.visual[..., None], seen.to(embeds.device))
     head = text.hidden_size // text.num_attention_heads
     cos, sin = rotations(packed.positions, head, rope["rope_theta"], rope["mrope_section"])
     hidden = hidden_states(inner, embeds, cos, sin, packed.bias)

@@ -33,7 +33,8 @@ def rotation(tower: Any, rows: int, columns: int) -> tuple[torch.Tensor, torch.T
     x = torch.arange(columns * MERGE).view(1, columns, 1, MERGE)
     shape = (rows, columns, MERGE, MERGE)
     places = torch.stack([y.expand(shape).reshape(-1), x.expand(shape).reshape(-1)], dim=1)
-    angles = (places[..., None] * tower.rotary_pos_emb.inv_freq).flatten(1)
+    inverse = tower.rotary_pos_emb.inv_freq
+    angles = (places[..., None].to(inverse.device) * inverse).flatten(1)
     both = torch.cat([angles, angles], dim=-1)
     return both.cos(), both.sin()
 
@@ -43,7 +44,7 @@ def tokens(tower: Any, images: NDArray[np.uint8]) -> torch.Tensor:
     half = torch.bfloat16
     # Both frames of a still picture are equal, so the two temporal slices of the kernel add up.
     kernel = tower.patch_embed.proj.weight.sum(2).flatten(1)
-    x = functional.linear(patches(images).to(half), kernel.to(half)).float()
+    x = functional.linear(patches(images).to(kernel.device, half), kernel.to(half)).float()
     cos, sin = rotation(tower, images.shape[1] // CELL, images.shape[2] // CELL)
     cos, sin = cos.to(half), sin.to(half)
     for block in tower.blocks:

@@ -10,7 +10,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from foveal.training.loop import CHECKPOINT, LOG, Numbers, Options, fit, rate_at
+from foveal.training.loop import CHECKPOINT, CURVES, LOG, Numbers, Options, fit, rate_at
 
 
 class Line:
@@ -79,6 +79,11 @@ def test_without_resume_training_starts_over(tmp_path: Path) -> None:
     assert len(again.losses) == 5
 
 
+def test_what_is_logged_is_drawn(tmp_path: Path) -> None:
+    fit(Line(), options(tmp_path, 40))
+    assert (tmp_path / CURVES).stat().st_size > 1000
+
+
 def test_the_clock_ends_training(tmp_path: Path) -> None:
     line = Line()
     fit(line, Options(out=tmp_path, minutes=0.002))
@@ -99,3 +104,10 @@ def test_no_recipe_drops_a_limit(name: str, field: str) -> None:
     kind = getattr(module, f"{name.title()}Options")
     with pytest.raises(ValidationError, match=field):
         kind(**{field: 0})
+
+
+def test_hours_replace_minutes(tmp_path: Path) -> None:
+    assert Options(out=tmp_path, minutes=3).budget == 180
+    assert Options(out=tmp_path, minutes=3, hours=0.5).budget == 1800
+    with pytest.raises(ValidationError):
+        Options(out=tmp_path, hours=-1)
