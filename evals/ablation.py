@@ -79,7 +79,7 @@ class Ablation(BaseModel):
         """Whether what specialists say is tampered with."""
         return (self.observation, self.tokens, self.region) != ("own", "own", "own")
 
-    def interfered(self, inner: Dispatcher, store: ImageStore) -> tuple[Dispatcher, Tell]:
+    def interfered(self, inner: Dispatcher, store: ImageStore) -> tuple[Interference, Tell]:
         """The inner dispatcher with what comes between it and the model, and whom to tell each scene's truth."""
         oracle = Oracle(inner)
         knows = self.observation == "oracle"

@@ -1,6 +1,6 @@
 """A dispatcher that tampers with what specialists say, to see whether the model uses it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Literal
@@ -15,6 +15,9 @@ from foveal.tools.store import ImageStore
 
 BLANK = "nothing came back"
 """What the model is told where observations are blanked: as if the specialist had failed."""
+
+Call = tuple[Perception, str, tuple[Mark, ...]]
+"""An action, the image it was about, and what it pointed at."""
 
 
 @dataclass
@@ -33,6 +36,11 @@ class Interference:
 
     def __post_init__(self) -> None:
         self._last: dict[str, list[tuple[str, Observation]]] = {}
+        self._earlier: list[Call] = []
+
+    def recall(self, calls: Iterable[Call]) -> None:
+        """Know what these would have left behind, when the next call comes: an earlier process made them."""
+        self._earlier += calls
 
     async def dispatch(
         self, action: Perception, image: str, marks: Sequence[Mark] = ()
@@ -40,24 +48,35 @@ class Interference:
         """What the inner dispatcher says, tampered with. Raises SpecialistError where it is blanked."""
         if self.observation == "blank":
             raise SpecialistError(action.kind, BLANK)
-        if self.region == "random" and isinstance(action, Look):
-            action, marks = self._moved(action, image, marks)
-        seen = await self.inner.dispatch(action, image, marks)
+        while self._earlier:
+            call = self._earlier.pop(0)
+            self._keep(call[0].kind, call[1], await self._seen(*call))
+        seen = await self._seen(action, image, marks)
         if self.observation == "shuffle":
             seen = self._anothers(action.kind, image, seen)
         return self._blanked(seen) if self.tokens == "blank" else seen
+
+    async def _seen(self, action: Perception, image: str, marks: Sequence[Mark]) -> Observation:
+        if self.region == "random" and isinstance(action, Look):
+            action, marks = self._moved(action, image, marks)
+        return await self.inner.dispatch(action, image, marks)
 
     async def close(self) -> None:
         """Stop what the inner dispatcher started."""
         await self.inner.close()
 
     def _anothers(self, kind: str, image: str, seen: Observation) -> Observation:
-        others = [(name, old) for name, old in self._last.get(kind, []) if name != image]
-        same = [pair for pair in self._last.get(kind, []) if pair[0] == image]
-        self._last[kind] = [*others[-1:], *same, (image, seen)]
+        others = self._keep(kind, image, seen)
         if not others:
             raise SpecialistError(kind, BLANK)
         return others[-1][1]
+
+    def _keep(self, kind: str, image: str, seen: Observation) -> list[tuple[str, Observation]]:
+        """Remember what was found, and give back what is known of other images."""
+        others = [(name, old) for name, old in self._last.get(kind, []) if name != image]
+        same = [pair for pair in self._last.get(kind, []) if pair[0] == image]
+        self._last[kind] = [*others[-1:], *same, (image, seen)]
+        return others
 
     def _blanked(self, seen: Observation) -> Observation:
         views: tuple[View, ...] = getattr(seen, "views", ())

@@ -3,38 +3,27 @@
 import platform
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from importlib.metadata import version
 
-from pydantic import BaseModel, ConfigDict
-
-from foveal.evals.score import Verdict, verdict, wilson
+from foveal.agent.actions import PerceptionKind
+from foveal.evals.calibration import Reliability, reliability
+from foveal.evals.helped import Use, helped
+from foveal.evals.pointing import Pointing, pointing
+from foveal.evals.questions import VISUAL
+from foveal.evals.score import verdict, wilson
+from foveal.evals.scored import Frozen, Scored
 from foveal.evals.splits import Split
-from foveal.graphs.result import Result
+from foveal.evals.timing import Times, times
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-@dataclass(frozen=True)
-class Scored:
-    """One question, what was answered, and what that is worth."""
-
-    scene: int
-    family: str
-    question: str
-    truth: str
-    result: Result
-    verdict: Verdict
-
-
-class Setting(_Frozen):
+class Setting(Frozen):
     """What was evaluated, on what."""
 
     task: str = "tabletop"
     split: Split
     seed: int
+    families: tuple[str, ...]
+    """What was asked about, in turn."""
     profile: str
     tools: tuple[str, ...]
     """The perception actions that were allowed."""
@@ -44,9 +33,11 @@ class Setting(_Frozen):
     """How sure the model had to be to answer without looking, if it might."""
     ablate: str = ""
     """What was taken away besides, as `agent eval --ablate` takes it."""
+    verify: bool = False
+    """Whether everything was asked again with what was seen withheld."""
 
 
-class Share(_Frozen):
+class Share(Frozen):
     """Right answers among questions."""
 
     n: int
@@ -58,20 +49,34 @@ class Share(_Frozen):
     """Wilson's 95 % interval of the accuracy."""
     majority: float
     """What always giving each family's most frequent answer would score on these very questions."""
+    constant: float
+    """What always giving one and the same answer would score on them, were it the best one for them."""
 
 
 class Report(Share):
     """The whole evaluation."""
 
     families: dict[str, Share]
+    visual: Share | None
+    """The families whose answer only visual tokens can tell, where they were asked about."""
     mean_hops: float
+    """Turns in which the model acted or wrote something malformed, per question."""
     mean_actions: float
+    """Actions carried out, per question: the calls of specialists."""
+    tools: dict[PerceptionKind, Use]
+    """What each tool that was asked was good for."""
+    regions: Pointing | None
+    """Whether regions of the grid, where any was pointed at, contain what the question is about."""
+    ece: float | None
+    """Expected calibration error of the confidences; None where there are none."""
+    reliability: Reliability | None
+    time: Times
     ended_by: dict[str, int]
     """How many runs ended with an answer of the model's own, how many at the gate and by each budget."""
     direct: Share | None = None
     """What the answers without looking are worth, where every question was asked so too."""
     seconds: float
-    """Wall-clock time, drawing the scenes included."""
+    """Wall-clock time of the last sitting, drawing the scenes included."""
     setting: Setting
     version: str
     """Of this package."""
@@ -82,11 +87,19 @@ def reported(rows: Sequence[Scored], setting: Setting, seconds: float) -> Report
     """The report on the rows."""
     names = dict.fromkeys(row.family for row in rows)
     families = {name: [row for row in rows if row.family == name] for name in names}
+    visual = [row for row in rows if row.family in VISUAL]
+    calibrated = reliability(rows)
     return Report(
-        **dict(_share(rows)),
-        families={name: _share(some) for name, some in families.items()},
+        **dict(share_of(rows)),
+        families={name: share_of(some) for name, some in families.items()},
+        visual=share_of(visual) if visual else None,
         mean_hops=_mean([row.result.usage.hops for row in rows]),
         mean_actions=_mean([row.result.usage.actions for row in rows]),
+        tools=helped(rows, setting.verify),
+        regions=pointing(rows),
+        ece=calibrated.ece if calibrated else None,
+        reliability=calibrated,
+        time=times(rows),
         ended_by=dict(Counter(row.result.ended_by for row in rows)),
         direct=_direct(rows),
         seconds=round(seconds, 3),
@@ -96,7 +109,8 @@ def reported(rows: Sequence[Scored], setting: Setting, seconds: float) -> Report
     )
 
 
-def _share(rows: Sequence[Scored]) -> Share:
+def share_of(rows: Sequence[Scored]) -> Share:
+    """Right answers among these."""
     verdicts = Counter(row.verdict for row in rows)
     right, n = verdicts["right"], len(rows)
     return Share(
@@ -106,6 +120,7 @@ def _share(rows: Sequence[Scored]) -> Share:
         accuracy=right / n if n else 0.0,
         interval=wilson(right, n),
         majority=_majority(rows),
+        constant=max(Counter(row.truth for row in rows).values()) / n if n else 0.0,
     )
 
 
@@ -113,11 +128,11 @@ def _direct(rows: Sequence[Scored]) -> Share | None:
     """The share of the answers without looking; None unless all are there."""
     answers = [row.result.direct for row in rows]
     judged = [
-        replace(row, verdict=verdict(direct.answer, row.truth))
+        row.model_copy(update={"verdict": verdict(direct.answer, row.truth)})
         for row, direct in zip(rows, answers, strict=True)
         if direct is not None
     ]
-    return _share(judged) if judged and len(judged) == len(rows) else None
+    return share_of(judged) if judged and len(judged) == len(rows) else None
 
 
 def _majority(rows: Sequence[Scored]) -> float:

@@ -1,30 +1,24 @@
 """Questions about scenes that were never trained on, put to an agent through its public door."""
 
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from itertools import count, islice
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
-
-import numpy as np
 
 from foveal.agent.errors import InputError
 from foveal.agent.profiles import Profile
-from foveal.evals.questions import FAMILIES, Question, questions
-from foveal.evals.report import Report, Scored, Setting, reported
+from foveal.evals.deck import Dealt, Deck
+from foveal.evals.judging import judged
+from foveal.evals.kept import Kept
+from foveal.evals.questions import FAMILIES
+from foveal.evals.report import Report, Setting, reported
 from foveal.evals.score import verdict
-from foveal.evals.splits import Split, size_of
-from foveal.evals.tabletop import scene
+from foveal.evals.scored import Scored
+from foveal.evals.splits import Split
+from foveal.evals.timing import Warmth
 from foveal.evals.truth import Scene
 from foveal.graphs.result import Result
 from foveal.tools.images import Source
-
-BLOCK = 1_000_000
-"""Scenes set apart for each seed, so that evaluations with different seeds share none."""
-
-
-WAITING = 8
-"""Scenes that are kept for a later turn; drawing one anew costs more than looking through them."""
 
 
 class Answerer(Protocol):
@@ -32,79 +26,103 @@ class Answerer(Protocol):
 
     profile: Profile
 
-    def ask(self, image: Source, question: str) -> Result:
+    def ask(self, image: Source, question: str, *, verify: bool = False) -> Result:
         """Answer a question about an image."""
 
 
-def evaluate(
-    agent: Answerer,
-    limit: int,
-    seed: int = 0,
-    split: Split = "test",
-    *,
-    tools: Sequence[str] | None = None,
-    gate: float | None = None,
-    ablate: str = "",
-    on_scene: Callable[[Scene], None] = lambda scene: None,
-    on_progress: Callable[[Scored], None] = lambda scored: None,
-) -> Report:
-    """Ask `limit` questions, one per scene.
+@dataclass(frozen=True)
+class Plan:
+    """What is asked, and what the report says that the agent was given."""
 
-    `tools`, `gate` and `ablate` say for the report what the agent was given. `on_scene` is told the truth
-    before each question.
-    """
-    if limit < 1 or seed < 0:
-        raise InputError(
-            f"limit {limit} and seed {seed}: ask 1 question or more, with seed 0 or more"
+    limit: int
+    """Questions, one per scene."""
+    seed: int = 0
+    split: Split = "test"
+    families: tuple[str, ...] = FAMILIES
+    tools: tuple[str, ...] | None = None
+    gate: float | None = None
+    ablate: str = ""
+    verify: bool = False
+    """Whether each is asked again with what was seen withheld."""
+
+    def __post_init__(self) -> None:
+        """Raises InputError for nothing to ask."""
+        if self.limit < 1 or self.seed < 0:
+            what = f"limit {self.limit} and seed {self.seed}"
+            raise InputError(f"{what}: ask 1 question or more, with seed 0 or more")
+        unknown = [name for name in self.families if name not in FAMILIES]
+        if unknown or not self.families:
+            named = f"no family {unknown[0]!r}" if unknown else "no families"
+            raise InputError(f"{named}; known: {', '.join(FAMILIES)}")
+
+    def setting(self, profile: Profile) -> Setting:
+        """With the profile's own, all that is needed to repeat it."""
+        return Setting(
+            split=self.split,
+            seed=self.seed,
+            families=self.families,
+            profile=profile.name,
+            tools=tuple(profile.tools if self.tools is None else self.tools),
+            trigger=profile.trigger,
+            gate=self.gate,
+            ablate=self.ablate,
+            verify=self.verify,
         )
-    began, rows = time.monotonic(), []
-    for number, table, question in islice(drawn(seed, split), limit):
-        on_scene(table)
-        result = agent.ask(table.image, question.text)
-        judged = verdict(result.answer, question.answer)
-        rows.append(Scored(number, question.family, question.text, question.answer, result, judged))
-        on_progress(rows[-1])
-    allowed = tuple(agent.profile.tools if tools is None else tools)
-    setting = Setting(
-        split=split, seed=seed, profile=agent.profile.name, tools=allowed,
-        trigger=agent.profile.trigger, gate=gate, ablate=ablate,
-    )  # fmt: skip
-    return reported(rows, setting, time.monotonic() - began)
 
 
-def drawn(seed: int, split: Split = "test") -> Iterator[tuple[int, Scene, Question]]:
-    """Scenes with their numbers and one question each, the families in turn.
+@dataclass
+class Listeners:
+    """Who is told what."""
 
-    A scene that does not allow a question of the family whose turn it is waits for another turn.
-    """
-    numbers = count(seed * BLOCK)
-    waiting: deque[tuple[int, Scene]] = deque(maxlen=WAITING)
-    for turn in count():
-        family = FAMILIES[turn % len(FAMILIES)]
-        yield _next(family, waiting, numbers, split)
+    on_scene: Callable[[Scene], None] = lambda scene: None
+    """The truth, before each question."""
+    on_progress: Callable[[Scored], None] = lambda scored: None
+    """Each question that was asked."""
 
 
-def _next(
-    family: str, waiting: deque[tuple[int, Scene]], numbers: Iterator[int], split: Split
-) -> tuple[int, Scene, Question]:
-    """The first waiting or new scene that allows a question of the family; others of the new are left waiting."""
-    for number, table in list(waiting):
-        question = _question(table, family, number)
-        if question is not None:
-            kept = [(other, its) for other, its in waiting if other != number]
-            waiting.clear()
-            waiting.extend(kept)
-            return number, table, question
-    for number in numbers:
-        table = scene(number, split, size_of(number, split))
-        question = _question(table, family, number)
-        if question is not None:
-            return number, table, question
-        waiting.append((number, table))
-    raise AssertionError("numbers never end")
+def evaluate(
+    agent: Answerer, plan: Plan, kept: Kept | None = None, listeners: Listeners | None = None
+) -> Report:
+    """Ask what the plan says, but for what is `kept` already."""
+    began, asking = time.monotonic(), _Asking(agent, plan, listeners or Listeners())
+    rows = list(kept.rows[: plan.limit]) if kept else []
+    deck = Deck(plan.seed, plan.split, plan.families, rows)
+    while len(rows) < plan.limit:
+        row = asking.asked(next(deck), deck.waiting)
+        if kept:
+            kept.add(row)
+        rows.append(row)
+        asking.listeners.on_progress(row)
+    return reported(rows, plan.setting(agent.profile), time.monotonic() - began)
 
 
-def _question(table: Scene, family: str, number: int) -> Question | None:
-    rng = np.random.default_rng(number)
-    fitting = questions(table, rng, family)
-    return fitting[int(rng.integers(len(fitting)))] if fitting else None
+@dataclass
+class _Asking:
+    agent: Answerer
+    plan: Plan
+    listeners: Listeners
+    _warmth: Warmth = field(default_factory=Warmth)
+
+    def asked(self, dealt: Dealt, waiting: Sequence[int]) -> Scored:
+        number, table, question = dealt
+        self.listeners.on_scene(table)
+        result = self._result(table, question.text)
+        targets = tuple(t.box for t in table.things if t.id in question.targets)
+        return Scored(
+            scene=number,
+            family=question.family,
+            question=question.text,
+            truth=question.answer,
+            result=result,
+            verdict=verdict(result.answer, question.answer),
+            size=(table.image.shape[1], table.image.shape[0]),
+            targets=targets,
+            judged=judged(result, table, targets),
+            cold=self._warmth.cold([hop.action.kind for hop in result.hops]),
+            waiting=tuple(waiting),
+        )
+
+    def _result(self, table: Scene, question: str) -> Result:
+        if self.plan.verify:
+            return self.agent.ask(table.image, question, verify=True)
+        return self.agent.ask(table.image, question)

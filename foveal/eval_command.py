@@ -1,5 +1,6 @@
 """What may be typed after `agent eval`."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -25,6 +26,7 @@ measures = typer.Typer(help="Measure how often the agent is right.")
     epilog=examples(
         "agent eval tabletop --limit 40 --seed 7",
         "agent eval tabletop --tools none --json | jq .accuracy",
+        "agent eval tabletop --limit 600 --out runs/test",
     ),
 )
 def tabletop(
@@ -50,7 +52,27 @@ def tabletop(
             "region=random, h=zero|random|other|none, c=zero.",
         ),
     ] = None,
+    families: Annotated[
+        str | None,
+        typer.Option(metavar="LIST", help="Ask about these alone, by comma: count,read,symbol."),
+    ] = None,
     gate: Gate = None,
+    verify: Annotated[
+        bool,
+        typer.Option(
+            "--verify",
+            metavar="",
+            help="Ask again with what was seen withheld, and report which tools caused right answers; "
+            "takes up to twice the time.",
+        ),
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Keep each question there as it is answered; given again, it goes on.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> Job:
     """Ask about rendered tables that no training has seen, one question a scene."""
@@ -60,7 +82,9 @@ def tabletop(
         from foveal.agent.choosing import choose
 
         chosen = choose(profile, model, trigger, base_url, specialists or ())
-        order = evaluating.Order(limit, seed, chosen, tools, ablate, as_json, gate, split)
+        order = evaluating.Order(
+            limit, seed, chosen, tools, ablate, as_json, gate, split, families, verify, out
+        )
         return evaluating.tabletop(order)
 
     return job

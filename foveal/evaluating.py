@@ -1,24 +1,33 @@
-"""`agent eval`: how often the agent is right, and how sure that is."""
+"""`agent eval tabletop`: how often the agent is right, and how sure that is."""
 
 import sys
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import TextIO
-
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TextIO
 
 from foveal.agent.errors import InputError
 from foveal.agent.profiles import Profile
+from foveal.agent.weights import fingerprint
 from foveal.evals.ablation import Ablation, Tell
-from foveal.evals.report import Report, Scored, Share
-from foveal.evals.runner import evaluate
+from foveal.evals.earlier import last_calls
+from foveal.evals.interference import Interference
+from foveal.evals.kept import Kept
+from foveal.evals.questions import FAMILIES
+from foveal.evals.report import Report
+from foveal.evals.runner import Listeners, Plan, evaluate
+from foveal.evals.scored import Scored
 from foveal.evals.splits import Split
+from foveal.eval_table import show
 from foveal.graphs.agent import Agent
-from foveal.graphs.carriers import carrier
+from foveal.graphs.carriers import carrier, identities
 from foveal.graphs.choices import chosen
 from foveal.terminal import console, lively, own_stdout
 from foveal.tools.store import ImageStore
+
+HOW = {"device", "pools", "weights"}
+"""Of a profile, what says how and from where it runs and not what it answers."""
 
 
 @dataclass(frozen=True)
@@ -33,37 +42,82 @@ class Order:
     as_json: bool = False
     gate: float | None = None
     split: Split = "test"
+    families: str | None = None
+    """By comma; None for all."""
+    verify: bool = False
+    out: Path | None = None
+    """A folder that keeps what was asked, and in which it is gone on with."""
 
 
 def tabletop(order: Order) -> int:
     """Questions about rendered tables; the report on stdout, progress on stderr if that is a terminal."""
-    ablation = Ablation.parsed(order.ablate)
-    tools = _tools(order.tools, ablation)
-    agent, tell = _agent(order, tools, ablation)
-    with own_stdout() as out, agent:
-        allowed = chosen(tools, agent.profile)
-        agent.fetch()
-        progress = _Progress(order.limit, sys.stderr)
-        progress.begin()
-        report = evaluate(
-            agent, order.limit, order.seed, order.split,
-            tools=allowed, gate=order.gate, ablate=str(ablation), on_scene=tell, on_progress=progress.show,
-        )  # fmt: skip
-        progress.end()
+    with own_stdout() as out:
+        report = measured(order)
         if order.as_json:
             out.write(report.model_dump_json() + "\n")
         else:
-            _print(report, console(out))
+            show(report, console(out))
         out.flush()
     return 0
 
 
-def _agent(order: Order, tools: str | None, ablation: Ablation) -> tuple[Agent, Tell]:
-    """The agent, and who is to be told the truth about each scene."""
+def measured(order: Order) -> Report:
+    """Ask what is to be asked, or what of that is not kept yet."""
+    ablation = Ablation.parsed(order.ablate)
+    tools = _tools(order.tools, ablation)
+    if order.out is not None and ablation.h == "other":
+        raise InputError("h=other cannot be gone on with after an interruption; leave out --out")
+    with ExitStack() as stack:
+        agent, between, tell = _agent(order, tools, ablation)
+        stack.enter_context(agent)
+        plan = _plan(order, chosen(tools, agent.profile), ablation)
+        agent.fetch()
+        kept = None
+        if order.out is not None:
+            kept = stack.enter_context(Kept(order.out, _decides(plan, agent.profile)))
+            if between is not None and ablation.observation == "shuffle":
+                between.recall(last_calls(kept.rows[: plan.limit], plan.split, between.store))
+        progress = _Progress(order.limit, sys.stderr)
+        progress.begin(kept.rows[: plan.limit] if kept else [])
+        report = evaluate(agent, plan, kept, Listeners(tell, progress.show))
+        progress.end()
+        if kept is not None:
+            kept.end(report.model_dump_json(indent=2))
+    return report
+
+
+def _plan(order: Order, tools: tuple[str, ...], ablation: Ablation) -> Plan:
+    names = FAMILIES if order.families is None else tuple(map(str.strip, order.families.split(",")))
+    return Plan(
+        limit=order.limit,
+        seed=order.seed,
+        split=order.split,
+        families=names,
+        tools=tools,
+        gate=order.gate,
+        ablate=str(ablation),
+        verify=order.verify,
+    )
+
+
+def _decides(plan: Plan, profile: Profile) -> dict[str, Any]:
+    """What decides the answers, in JSON types."""
+    return plan.setting(profile).model_dump(mode="json") | {
+        "profile": profile.model_dump(mode="json", exclude=HOW),
+        "specialists": identities(profile),
+        "weights": "" if profile.weights is None else fingerprint(profile.weights),
+        "version": version("foveal"),
+    }
+
+
+def _agent(
+    order: Order, tools: str | None, ablation: Ablation
+) -> tuple[Agent, Interference | None, Tell]:
+    """The agent, who tampers with what it is told, and who is to be told the truth about each scene."""
     control = ablation.control(order.profile)
     if not ablation.interferes():
         agent = Agent(order.profile, tools=tools, gate=order.gate, control=control)
-        return agent, lambda scene: None
+        return agent, None, lambda scene: None
     store = ImageStore()
     between, tell = ablation.interfered(carrier(order.profile, store, None, {}), store)
     agent = Agent(
@@ -74,7 +128,7 @@ def _agent(order: Order, tools: str | None, ablation: Ablation) -> tuple[Agent, 
         dispatcher=between,
         store=store,
     )
-    return agent, tell
+    return agent, between, tell
 
 
 def _tools(tools: str | None, ablation: Ablation) -> str | None:
@@ -95,14 +149,15 @@ class _Progress:
     right: int = 0
     _width: int = field(default=0, init=False)
 
-    def begin(self) -> None:
+    def begin(self, rows: list[Scored]) -> None:
         """The first answer takes its time: the model is loaded for it."""
-        self._write("loading")
+        self.asked, self.right = len(rows), sum(row.right for row in rows)
+        self._write(f"{self.asked} of {self.of} were asked before; loading" if rows else "loading")
 
     def show(self, scored: Scored) -> None:
         """One question more."""
         self.asked += 1
-        self.right += scored.verdict == "right"
+        self.right += scored.right
         self._write(f"{self.asked} of {self.of} asked, {self.right / self.asked:.1%} right")
 
     def end(self) -> None:
@@ -114,45 +169,3 @@ class _Progress:
             self.out.write(f"\r{text.ljust(self._width)}" + ("" if text else "\r"))
             self.out.flush()
             self._width = len(text)
-
-
-def _print(report: Report, shown: Console) -> None:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
-    table.add_column("family")
-    for heading in ("n", "right", "95 %", "no answer", "majority"):
-        table.add_column(heading, justify="right")
-    for name, share in report.families.items():
-        table.add_row(name, *_cells(share))
-    table.add_section()
-    table.add_row(Text("all"), *_cells(report), style="bold")
-    if report.direct is not None:
-        table.add_row(Text("without looking"), *_cells(report.direct))
-    shown.print(table)
-    setting = report.setting
-    shown.print(
-        Text(
-            f"\nprofile {setting.profile}, tools {' '.join(setting.tools) or 'none'}, "
-            f"{setting.split} seed {setting.seed}"
-            f"{f', without: {setting.ablate}' if setting.ablate else ''}{_gate(report)}\n"
-            f"{report.mean_hops:.2f} hops a question, {report.seconds / report.n:.2f} s a question",
-            style="dim",
-        )
-    )
-
-
-def _gate(report: Report) -> str:
-    if report.setting.gate is None:
-        return ""
-    share = report.ended_by.get("gate", 0) / report.n
-    return f", gate {report.setting.gate:g}: {share:.1%} answered without looking"
-
-
-def _cells(share: Share) -> tuple[str, ...]:
-    low, high = share.interval
-    return (
-        str(share.n),
-        f"{share.accuracy:.1%}",
-        f"{100 * low:.0f} to {100 * high:.0f}",
-        str(share.no_answer),
-        f"{share.majority:.1%}",
-    )

@@ -5,6 +5,7 @@ from typing import Any
 
 from foveal.agent.transcript import Acted, Asked, Noted
 from foveal.graphs.context import Context
+from foveal.graphs.doubt import LOW, unsure
 from foveal.graphs.evidence import evidence, notes, recalled
 from foveal.graphs.plan import perceptions
 from foveal.graphs.result import Result
@@ -13,8 +14,8 @@ from foveal.graphs.state import Entry, State, exchange, last_turn
 
 ONE_FIELD = "this model writes no JSON, and its answer can only fill a schema with one field"
 
-LOW = 0.5
-"""An answer of lower confidence comes with a note."""
+ELSEWHERE = ("vpt-2b-free", "openai")
+"""Profiles that know more of the world than small embedded weights."""
 
 
 def concluded(state: State, context: Context) -> Result:
@@ -23,7 +24,8 @@ def concluded(state: State, context: Context) -> Result:
     turn, seconds = _spoken(entries, context), context.elapsed()
     answer, trouble = _answer(turn)
     confidence = turn.confidence if answer else 0.0
-    doubt = _doubt(confidence, context) if answer else ()
+    missing = tuple(notes(hops, context.profile))
+    doubt = _doubt(answer, confidence, context, bool(missing)) if answer else ()
     value, misfit = _value(answer, context)
     return Result(
         answer=answer,
@@ -36,7 +38,7 @@ def concluded(state: State, context: Context) -> Result:
         trace=context.trace,
         notes=(
             *_malformed(entries),
-            *notes(hops, context.profile),
+            *missing,
             *trouble,
             *misfit,
             *doubt,
@@ -72,13 +74,21 @@ def _value(answer: str, context: Context) -> tuple[Any, tuple[str, ...]]:
         return None, (told if context.sessions.instructed else f"{told}; {ONE_FIELD}",)
 
 
-def _doubt(confidence: float | None, context: Context) -> tuple[str, ...]:
-    """Said when the model itself is unsure, which it is of pictures unlike those it was trained on."""
-    if confidence is None or confidence >= LOW or not context.domain:
+def _doubt(
+    answer: str, confidence: float | None, context: Context, explained: bool
+) -> tuple[str, ...]:
+    """Said when the model itself is unsure, which it is of pictures unlike those it was trained on.
+
+    An open answer that is `explained` by another note needs no second one.
+    """
+    low = confidence is not None and confidence < LOW
+    if not context.domain or not (low or (unsure(answer) and not explained)):
         return ()
+    how = "no answer found" if unsure(answer) else f"low confidence ({confidence:.2f})"
+    others = ", ".join(name for name in ELSEWHERE if name != context.profile)
     return (
-        f"low confidence ({confidence:.2f}); profile {context.profile!r} was trained for "
-        f"{context.domain}; for anything else use a profile whose model knows it",
+        f"{how}; profile {context.profile!r} was trained for {context.domain}; for anything else use "
+        f"another profile ({others}) or a chat model (--model)",
     )
 
 

@@ -13,25 +13,12 @@ from collections.abc import Awaitable, Callable
 
 from pydantic_core import to_jsonable_python
 
-from foveal.agent.observations import Failed
 from foveal.agent.transcript import Asked
 from foveal.graphs.budgets import Spent
+from foveal.graphs.doubt import looked, unsure
 from foveal.graphs.result import Direct, Faithful, Result
 from foveal.graphs.sameness import normalised
 from foveal.graphs.trace import Aside, DirectAnswer, Event, Purpose, Said
-
-DOUBTS = frozenset(
-    (
-        "unknown",
-        "unclear",
-        "not sure",
-        "i do not know",
-        "i don t know",
-        "cannot tell",
-        "i cannot tell",
-    )
-)
-"""Answers, as `normalised` has them, that leave the question open; to be sure of them is a reason to look."""
 
 Tell = Callable[[Event], None]
 Once = Callable[[Asked, Tell], Awaitable[Result]]
@@ -79,7 +66,7 @@ async def _without_looking(
 
 def _sure(direct: Result, gate: float) -> bool:
     """Whether an answer without looking is enough."""
-    if not direct.answer or normalised(direct.answer) in DOUBTS or direct.confidence is None:
+    if unsure(direct.answer) or direct.confidence is None:
         return False
     return direct.confidence >= gate
 
@@ -95,9 +82,7 @@ def _kept(direct: Result) -> Direct:
 
 def _seen(result: Result) -> bool:
     """Whether there is an answer, and anything was seen before it."""
-    return bool(result.answer) and any(
-        not isinstance(hop.observation, Failed) for hop in result.hops
-    )
+    return bool(result.answer) and looked(result)
 
 
 def _compared(result: Result, direct: Result) -> Faithful:

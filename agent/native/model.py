@@ -16,6 +16,7 @@ from foveal.agent.errors import InputError
 from foveal.agent.grammar import CONTROL_TOKENS
 from foveal.agent.mask import Vocabulary
 from foveal.agent.model import Sight
+from foveal.agent.native.calibration import Calibration
 from foveal.agent.native.context import Context, Projector, Seen
 from foveal.agent.native.control import Control
 from foveal.agent.native.engine import Engine
@@ -48,8 +49,12 @@ class NativeModel:
         name: str = "native",
         projectors: Mapping[Encoder, Projector] | None = None,
         control: Control | None = None,
+        calibration: Calibration | None = None,
     ) -> None:
-        """`tokenizer` is a transformers fast tokenizer; `control` may replace the control state."""
+        """`tokenizer` is a transformers fast tokenizer; `control` may replace the control state.
+
+        With a `calibration` the confidence of an answer is the chance that it is right.
+        """
         self.name = name
         self.network = network.eval()
         self.tokenizer = tokenizer
@@ -59,6 +64,7 @@ class NativeModel:
         self.images = self.dialect.images
         self.projectors = dict(projectors or {})
         self.control = control or Control()
+        self.calibration = calibration
         self.engine = Engine(network)
         self.vocabulary = _vocabulary(tokenizer, network.config.text_config.vocab_size)
         known = self.vocabulary.ids
@@ -80,7 +86,10 @@ class NativeModel:
         """Load a model folder in Hugging Face layout. Raises SetupError when it is not intact."""
         built = build(folder, device)
         vision = VisionEncoder.of(built.network.model.visual, built.layout, device)
-        return cls(built.network, built.tokenizer, vision, dialect, name, built.projectors, control)
+        return cls(
+            built.network, built.tokenizer, vision, dialect, name, built.projectors, control,
+            Calibration.beside(folder),
+        )  # fmt: skip
 
     async def open(
         self, transcript: Sequence[Asked | Acted | Observed | Noted], sight: Sight

@@ -11,7 +11,7 @@ from foveal.agent.model import Sight, Usage
 from foveal.agent.native.context import Again, Part, Seen
 from foveal.agent.native.decoding import Decoded, decode, fill
 from foveal.agent.native.engine import Steps
-from foveal.agent.observations import Reencoded, View
+from foveal.agent.observations import Failed, Reencoded, View
 from foveal.agent.transcript import (
     Acted,
     Asked,
@@ -126,10 +126,17 @@ class NativeSession:
                 Answer(text=said(action.text)) if isinstance(action, Answer) else action
                 for action in actions
             ),
-            confidence=decoded.confidence,
+            confidence=self._chance(decoded.confidence, actions),
         )
         self._items.append(turn)
         return turn
+
+    def _chance(self, confidence: float, actions: Sequence[Action]) -> float:
+        """Of an answer, what its probability under the model was found to be worth; of other turns, that itself."""
+        calibration = self._model.calibration
+        if calibration is None or not any(isinstance(action, Answer) for action in actions):
+            return confidence
+        return calibration.of(confidence, any(map(_came_back, self._items)))
 
     def _replayed(self) -> list[Part]:
         """The whole transcript as one stretch of context."""
@@ -191,6 +198,10 @@ class NativeSession:
         """Through the model's own tower, when no worker has encoded it."""
         x0, y0, x1, y1 = (int(v) for v in view.pixels.xyxy)
         return self._model.vision.encode(self._sight.pixels(view.pixels.image)[y0:y1, x0:x1])
+
+
+def _came_back(item: Asked | Acted | Observed | Noted) -> bool:
+    return isinstance(item, Observed) and not isinstance(item.observation, Failed)
 
 
 class _Controls:

@@ -21,7 +21,7 @@ def test_json_is_one_object_with_the_accuracy(
     assert told["accuracy"] == told["right"] / COUNT
     assert told["setting"] == {
         "task": "tabletop", "split": "test", "seed": 5, "profile": "embedded", "tools": [],
-        "trigger": "none", "gate": None, "ablate": "",
+        "trigger": "none", "gate": None, "ablate": "", "verify": False, "families": [*FAMILIES],
     }  # fmt: skip
     assert set(told["families"]) == set(FAMILIES)
 

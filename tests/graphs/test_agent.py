@@ -316,7 +316,9 @@ def test_low_confidence_names_what_the_profile_is_for(painter: Any, picture: Any
     assert ask(picture, "?", model=sure, **options).notes == ()
     (note,) = ask(picture, "?", model=unsure, **options).notes
     assert note.startswith("low confidence (0.31); profile 'embedded' was trained for rendered")
-    assert note.endswith("for anything else use a profile whose model knows it")
+    assert note.endswith(
+        "for anything else use another profile (vpt-2b-free, openai) or a chat model (--model)"
+    )
 
 
 @pytest.mark.parametrize("library", ["torch", "transformers", "safetensors"])

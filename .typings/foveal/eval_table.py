@@ -1,0 +1,1 @@
+../../foveal/eval_table.py
