@@ -70,8 +70,8 @@ class Acted(_Frozen):
     """The token ids, when the model has any: replayed exactly when a session is rebuilt."""
     actions: tuple[Action, ...] = ()
     confidence: float | None = None
-    """Probability, under the model, of the turn's least certain token; of an answer the chance that it is right, where
-    that was measured (`agent/native/calibration.py`); None when the model gives none."""
+    """Probability, under the model, of the turn's least certain token; of an answer the chance that it is right,
+    where that was measured (`agent/native/calibration.py`); None when the model gives none."""
 
 
 class Observed(_Frozen):

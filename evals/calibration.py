@@ -127,8 +127,8 @@ def _apart(claims: Said) -> bool:
 def isotonic(claims: Said) -> tuple[Knot, ...]:
     """Isotonic regression by pooling adjacent violators (Ayer et al., 1955), over at most KNOTS groups.
 
-    The groups have equally many answers each, by rising confidence, and equal confidences are never parted. Each counts
-    half an answer more of either kind (Krichevsky and Trofimov, 1981), so that no few answers make a certainty.
+    The groups have equally many answers each, by rising confidence, and equal confidences are never parted. Each
+    counts half an answer more of either kind (Krichevsky and Trofimov, 1981), so that few answers make no certainty.
     """
     blocks: list[list[float]] = []
     for group in _groups(claims.confidence):

@@ -1,4 +1,4 @@
-"""What an evaluation leaves behind: a line for each question, and what was evaluated; enough to go on after a crash."""
+"""What an evaluation leaves behind: a line a question, and what was evaluated; enough to go on after a crash."""
 
 import json
 from collections.abc import Mapping
@@ -19,8 +19,8 @@ class Kept:
     """One evaluation's folder, locked until it is closed."""
 
     def __init__(self, folder: Path, setting: Mapping[str, Any]) -> None:
-        """Make the folder, or go on with it. Raises InputError for one that was begun with another setting, or that
-        somebody writes to.
+        """Make the folder, or go on with it. Raises InputError for one that was begun with another setting, or
+        that somebody writes to.
 
         `setting`: whatever decides the answers, in JSON types.
         """

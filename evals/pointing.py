@@ -1,9 +1,9 @@
 """Whether a model that points at the grid points at what the question is about.
 
 Counted are questions about one thing in which a region was pointed at. The first region's crop contains the thing
-when it holds the middle of the thing's box and three quarters of the box's area. The same is asked of these regions
-dealt out anew among these questions, which says how often a crop of such a size contains the thing anyhow: cells
-are shares of a picture, so they can be moved to another one as they are.
+when it holds the middle of the thing's box and three quarters of the box's area. The same is asked of these
+regions dealt out anew among these questions, which says how often a crop of such a size contains the thing anyhow:
+cells are shares of a picture, so they can be moved to another one as they are.
 """
 
 from collections.abc import Sequence

@@ -115,8 +115,8 @@ class Result(_Frozen, Generic[T]):
     answer: str
     """Empty when the model gave none; `notes` then say why."""
     confidence: float | None
-    """The chance that the answer is right, where the weights come with a calibration; else the probability of its least
-    certain token under the model. None when the model gives none."""
+    """The chance that the answer is right, where the weights come with a calibration; else the probability of its
+    least certain token under the model. None when the model gives none."""
     hops: tuple[Hop, ...]
     evidence: tuple[Evidence, ...]
     ended_by: Ending

@@ -1,10 +1,12 @@
 """From a model's probability of its answer to the chance that the answer is right, as measured beside its weights.
 
-Networks are surer than they are right (Guo et al., 2017, "On Calibration of Modern Neural Networks"). Which share of
-answers is right at each probability was measured on questions like those of training: of anything else it says nothing.
+Networks are surer than they are right (Guo et al., 2017, "On Calibration of Modern Neural Networks"). Which share
+of answers is right at each probability was measured on questions like those of training: of anything else it says
+nothing.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -21,8 +23,7 @@ Knot = tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, l
 
 
 def _rising(knots: tuple[Knot, ...]) -> tuple[Knot, ...]:
-    pairs = zip(knots, knots[1:], strict=False)
-    if any(right[0] <= left[0] or right[1] < left[1] for left, right in pairs):
+    if any(right[0] <= left[0] or right[1] < left[1] for left, right in pairwise(knots)):
         raise ValueError("knots must rise from left to right")
     return knots
 
@@ -60,7 +61,7 @@ def straight(knots: Sequence[Knot], x: float) -> float:
     """The line through the knots at x."""
     if x <= knots[0][0]:
         return knots[0][1]
-    for (x0, y0), (x1, y1) in zip(knots, knots[1:], strict=False):
+    for (x0, y0), (x1, y1) in pairwise(knots):
         if x <= x1:
             return y0 + (y1 - y0) * (x - x0) / (x1 - x0)
     return knots[-1][1]

@@ -132,7 +132,7 @@ class NativeSession:
         return turn
 
     def _chance(self, confidence: float, actions: Sequence[Action]) -> float:
-        """Of an answer, what its probability under the model was found to be worth; of other turns, that itself."""
+        """Of an answer what its probability was found to be worth, of other turns the probability itself."""
         calibration = self._model.calibration
         if calibration is None or not any(isinstance(action, Answer) for action in actions):
             return confidence

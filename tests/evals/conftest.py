@@ -1,9 +1,20 @@
-"""A few scenes, drawn once for all tests of the tabletop world."""
+"""A few scenes, drawn once for all tests of the tabletop world; and rows of evaluations."""
+
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from foveal.agent.actions import Look, Region
+from foveal.agent.observations import Observation
+from foveal.evals.score import verdict
+from foveal.evals.scored import Scored
 from foveal.evals.splits import is_drawing
 from foveal.evals.tabletop import Scene, scene
+from foveal.graphs.budgets import Spent
+from foveal.graphs.result import Hop, Result
+
+WHOLE = Look(target=Region(x0=0, y0=0, x1=7, y1=7))
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +37,29 @@ def hard() -> list[Scene]:
     numbers = [0, 1, 2, 7, 15]
     assert [is_drawing(number) for number in numbers] == [False, False, False, True, True]
     return [scene(number, "hard", (512, 512)) for number in numbers]
+
+
+def _row(
+    answer: str, truth: str, confidence: float | None = None, *seen: Observation, **more: Any
+) -> Scored:
+    """A question that was answered after these observations; the actions are looks at the whole grid unless given."""
+    actions = more.pop("actions", [WHOLE] * len(seen))
+    hops = tuple(
+        Hop(turn=turn, action=action, specialist="s", observation=one)
+        for turn, (action, one) in enumerate(zip(actions, seen, strict=True), start=1)
+    )
+    result: Result[Any] = Result(
+        answer=answer, confidence=confidence, hops=hops, evidence=(), ended_by="answer",
+        usage=Spent(), seconds=more.pop("seconds", 0.0), trace=None, notes=(), run="r", image="i",
+        faithful=more.pop("faithful", None),
+    )  # fmt: skip
+    return Scored(
+        **{"scene": 0, "family": "count", "question": "?", "size": (80, 80)} | more,
+        truth=truth, result=result, verdict=verdict(answer, truth),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def row() -> Callable[..., Scored]:
+    """Makes rows: an answer, the truth, how sure it was, what came back before."""
+    return _row

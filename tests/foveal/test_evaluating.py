@@ -79,5 +79,5 @@ def test_a_gate_is_reported_with_what_passes_it(
     recited("yes")
     assert main([*WORDS, "--gate", "0.9", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert (told["ended_by"], told["setting"]["gate"]) == ({"gate": 9}, 0.9)
+    assert (told["ended_by"], told["setting"]["gate"]) == ({"gate": COUNT}, 0.9)
     assert told["direct"]["right"] == told["right"]
