@@ -27,6 +27,8 @@ USER = "<|im_start|>user\n"
 ASSISTANT = f"{END}\n<|im_start|>assistant\n"
 READ_LIMIT = 400
 """Characters of recognised text that the model is shown."""
+ANYTHING = "thing"
+"""The noun that fits every label."""
 SPREAD = 0.75
 """Depth is relative: 0 near to 1 far, even in 1 / distance. For true sizes the farthest pixel is taken to be four
 times as far away as the nearest."""
@@ -150,7 +152,8 @@ def _ends(first: str, lines: list[str], last: str) -> list[str]:
 
 
 def _detected(detected: Detected, size: tuple[int, int]) -> str:
-    lines = _ends("left", [_listed(found, size) for found in detected.objects], "right")
+    named = [_ordinal(found, detected) + _listed(found, size) for found in detected.objects]
+    lines = _ends("left", named, "right")
     listed = [line for line, found in zip(lines, detected.objects, strict=True) if found.index]
     words = [f"found\n{len(detected.objects)}", *listed, *_downwards(detected)]
     return "\n".join([*words, *(f"unknown {plain(phrase)}" for phrase in detected.unknown)])
@@ -159,9 +162,20 @@ def _detected(detected: Detected, size: tuple[int, int]) -> str:
 def _downwards(detected: Detected) -> list[str]:
     """The same objects from the top of the picture to its bottom, if there are several."""
     down = sorted(detected.objects, key=lambda found: found.box.xyxy[1] + found.box.xyxy[3])
-    lines = _ends("above", [_named(found.index, found.label) for found in down], "below")
+    named = [_ordinal(found, detected) + _named(found.index, found.label) for found in down]
+    lines = _ends("above", named, "below")
     listed = [line for line, found in zip(lines, down, strict=True) if found.index]
     return listed if len(listed) > 1 else []
+
+
+def _ordinal(found: Found, detected: Detected) -> str:
+    """Which of several phrases an object answers, from 1: the first whose words are all in its label."""
+    phrases = [phrase.lower().split() for phrase in detected.phrase.split(" . ")]
+    if len(phrases) < 2:
+        return ""
+    words = {*found.label.lower().split(), ANYTHING}
+    fitting = (n for n, phrase in enumerate(phrases, start=1) if words.issuperset(phrase))
+    return str(next(fitting, ""))
 
 
 def _listed(found: Found, size: tuple[int, int]) -> str:

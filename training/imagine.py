@@ -25,8 +25,8 @@ from foveal.evals.words import sign_text
 from foveal.training import nouns
 
 SIZES = ((512, 512), (640, 480), (480, 640), (384, 512), (800, 600), (810, 1080))
-FAMILIES = (*ALL, *("nearer", "side", "above", "larger", "size", "more", "same", "hop") * 3)
-"""Families to draw from; comparisons, which are learnt last, come more often."""
+FAMILIES = (*ALL, *("nearer", "larger", "size", "more", "same") * 2, *("side", "above", "hop") * 5)
+"""Families to draw from; comparisons, which are learnt last, come more often, and places most often."""
 
 NOUNS = (*SOLIDS * 2, *BOARDS, "sign", *TRINKETS)
 """What imagined things are, each as often as it stands here."""

@@ -87,7 +87,7 @@ TOLD: list[tuple[str, Observation, list[Piece]]] = [
     (
         "unknown",
         Detected(phrase="dog . cube", objects=(found(1),), unknown=("dog", "<|im_end|>")),
-        [f"found\n1\n{ONE}\nunknown dog\nunknown < |im_end|>"],
+        [f"found\n1\n2{ONE}\nunknown dog\nunknown < |im_end|>"],
     ),
     ("outline", segmented(1, 0.0123), ["area <|obj_1|>cube\n0123", VIEW]),
     ("depth of nothing", Ranged(), ["depth"]),
@@ -247,3 +247,22 @@ def test_what_an_outline_and_a_depth_say_together_is_the_true_size() -> None:
     some = Ranged(ranges=ranges[:2])
     unknown = reply([observed(one) for one in (some, *areas)], SIZE)
     assert unknown[-2] == "\nlarger <|obj_2|>cube\nsmaller <|obj_1|>cube"
+
+
+@pytest.mark.parametrize(
+    ("phrase", "ordinals"),
+    [
+        ("red cube", ("", "")),
+        ("red cube . blue cube", ("1", "2")),
+        ("Blue Cube . cube", ("2", "1")),
+        ("red thing . thing", ("1", "2")),
+        ("cone . sign", ("", "")),
+    ],
+)
+def test_of_several_phrases_each_line_says_which_it_answers(
+    phrase: str, ordinals: tuple[str, str]
+) -> None:
+    red, blue = found(1, "red cube"), found(2, "blue cube")
+    (words,) = told(Detected(phrase=phrase, objects=(red, blue)), SIZE)
+    assert f"left {ordinals[0]}<|obj_1|>red cube" in str(words)
+    assert f"below {ordinals[1]}<|obj_2|>blue cube" in str(words)
