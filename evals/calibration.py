@@ -58,6 +58,10 @@ class Said:
         """A part of them, by index or mask."""
         return Said(self.confidence[some], self.right[some], self.seen[some])
 
+    def told(self, confidence: Sequence[float]) -> "Said":
+        """The same answers, given with other confidences."""
+        return Said(np.array(confidence, dtype=np.float64), self.right, self.seen)
+
     def __len__(self) -> int:
         return len(self.confidence)
 
@@ -82,10 +86,18 @@ def reliability(rows: Sequence[Scored]) -> Reliability | None:
     claims = said(rows)
     if not len(claims):
         return None
+    return Reliability(ece=gap(claims), n=len(claims), bins=_bins(claims))
+
+
+def gap(claims: Said) -> float:
+    """The expected calibration error of one answer or more."""
+    bins = _bins(claims)
+    return sum(one.n * abs(one.confidence - one.accuracy) for one in bins) / len(claims)
+
+
+def _bins(claims: Said) -> tuple[Bin, ...]:
     place = np.clip(np.ceil(claims.confidence * BINS) - 1, 0, BINS - 1).astype(int)
-    bins = tuple(_bin(i, claims.of(place == i)) for i in range(BINS) if (place == i).any())
-    gaps = sum(one.n * abs(one.confidence - one.accuracy) for one in bins)
-    return Reliability(ece=gaps / len(claims), n=len(claims), bins=bins)
+    return tuple(_bin(i, claims.of(place == i)) for i in range(BINS) if (place == i).any())
 
 
 def _bin(number: int, claims: Said) -> Bin:

@@ -86,8 +86,9 @@ def evaluate(
     """Ask what the plan says, but for what is `kept` already."""
     began, asking = time.monotonic(), _Asking(agent, plan, listeners or Listeners())
     rows = list(kept.rows[: plan.limit]) if kept else []
-    deck = Deck(plan.seed, plan.split, plan.families, rows)
+    deck = None
     while len(rows) < plan.limit:
+        deck = deck or Deck(plan.seed, plan.split, plan.families, rows)
         row = asking.asked(next(deck), deck.waiting)
         if kept:
             kept.add(row)

@@ -3,13 +3,11 @@
 import sys
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from foveal.agent.errors import InputError
 from foveal.agent.profiles import Profile
-from foveal.agent.weights import fingerprint
 from foveal.evals.ablation import Ablation, Tell
 from foveal.evals.earlier import last_calls
 from foveal.evals.interference import Interference
@@ -21,13 +19,11 @@ from foveal.evals.scored import Scored
 from foveal.evals.splits import Split
 from foveal.eval_table import show
 from foveal.graphs.agent import Agent
-from foveal.graphs.carriers import carrier, identities
+from foveal.graphs.carriers import carrier
 from foveal.graphs.choices import chosen
+from foveal.identity import identity
 from foveal.terminal import console, lively, own_stdout
 from foveal.tools.store import ImageStore
-
-HOW = {"device", "pools", "weights"}
-"""Of a profile, what says how and from where it runs and not what it answers."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +68,10 @@ def measured(order: Order) -> Report:
         stack.enter_context(agent)
         plan = _plan(order, chosen(tools, agent.profile), ablation)
         agent.fetch()
+        decides = plan.setting(agent.profile).model_dump(mode="json") | identity(agent.profile)
         kept = None
         if order.out is not None:
-            kept = stack.enter_context(Kept(order.out, _decides(plan, agent.profile)))
+            kept = stack.enter_context(Kept(order.out, decides))
             if between is not None and ablation.observation == "shuffle":
                 between.recall(last_calls(kept.rows[: plan.limit], plan.split, between.store))
         progress = _Progress(order.limit, sys.stderr)
@@ -98,16 +95,6 @@ def _plan(order: Order, tools: tuple[str, ...], ablation: Ablation) -> Plan:
         ablate=str(ablation),
         verify=order.verify,
     )
-
-
-def _decides(plan: Plan, profile: Profile) -> dict[str, Any]:
-    """What decides the answers, in JSON types."""
-    return plan.setting(profile).model_dump(mode="json") | {
-        "profile": profile.model_dump(mode="json", exclude=HOW),
-        "specialists": identities(profile),
-        "weights": "" if profile.weights is None else fingerprint(profile.weights),
-        "version": version("foveal"),
-    }
 
 
 def _agent(

@@ -13,11 +13,13 @@ from foveal.agent.actions import (
     MAX_TARGETS,
     Depth,
     Detect,
+    Encoder,
     Look,
     Object,
     Perception,
     PerceptionKind,
     Read,
+    Reencode,
     Region,
     Segment,
 )
@@ -33,6 +35,7 @@ from foveal.agent.observations import (
     Range,
     Ranged,
     Recognised,
+    Reencoded,
     Segmented,
     View,
 )
@@ -43,12 +46,23 @@ from foveal.evals.truth import Thing
 from foveal.evals.vocabulary import SHAPES, parts
 from foveal.training.sightings import USUAL, Faults, Sighting, imagined_sightings
 
-TOOLS: tuple[PerceptionKind, ...] = ("look", "detect", "segment", "depth", "read")
+TOOLS: tuple[PerceptionKind, ...] = ("look", "reencode", "detect", "segment", "depth", "read")
 """The perception actions of the embedded model."""
 IMAGE = "0" * 64
 """Stands for the scene's content hash, which the dialogue never spells."""
 READING = ("read", "reading")
 """Families whose answer is what the reader returns."""
+SEEN_AGAIN: dict[str, Encoder] = {
+    "nearer": "detection",
+    "larger": "seg",
+    "count": "clip",
+    "exist": "clip",
+    "shape": "clip",
+}
+"""What a family is answered from where no specialist may be asked: the image through another encoder.
+
+The one behind "detection" is a depth estimator's, the one behind "seg" a segmenter's, "clip" the model's own.
+"""
 POINTED = ("colour", "shape", "material", "texture", "read", "symbol", "dial")
 """Families about one thing that can be made out in the first view."""
 FINISH = "Now answer the question."
@@ -78,6 +92,8 @@ class World:
     """Whether a look comes with visual tokens."""
     text: str | None = None
     """Text that reading the whole image gives; None takes the signs."""
+    encoders: bool = False
+    """Whether the image can be shown through other encoders."""
 
 
 @dataclass(frozen=True)
@@ -146,11 +162,15 @@ class _Player:
         return items
 
     def _plan(self) -> "Plan":
-        """Without a detector the model must point at what it sees itself."""
-        seen = self.world.views and self.question.family in POINTED
-        if seen and "detect" not in self.tools:
-            return _POINTING.get(self.question.family, (_Player.look_there,))
-        return _PLANS[self.question.family]
+        """Without a detector the model must point at what it sees itself, or see all of it once more."""
+        family = self.question.family
+        if "detect" in self.tools:
+            return _PLANS[family]
+        if self.world.encoders and "reencode" in self.tools and family in SEEN_AGAIN:
+            return (_Player.look_again,)
+        if self.world.views and family in POINTED:
+            return _POINTING.get(family, (_Player.look_there,))
+        return _PLANS[family]
 
     def _observe(self, action: Perception) -> Observation:
         if self.world.rng.random() < self.world.faults.failed:
@@ -171,6 +191,10 @@ class _Player:
                 return self._read(self._target().text or "")
             case Read():
                 return self._read(self._all_text())
+            case Reencode(encoder=encoder):
+                box = whole(self.world.size)
+                view = View(role="whole", pixels=box, source=box)
+                return Reencoded(encoder=encoder, views=(view,))
             case Look(target=Object(index=index)):
                 return self._look(index)
             case Look(target=Region() as region):
@@ -284,6 +308,9 @@ class _Player:
 
     def look(self) -> list[Perception]:
         return [Look(target=Object(index=f.index)) for f in self._likeliest()]
+
+    def look_again(self) -> list[Perception]:
+        return [Reencode(encoder=SEEN_AGAIN[self.question.family])]
 
     def look_there(self) -> list[Perception]:
         return [Look(target=self._there())]
