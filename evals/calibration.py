@@ -140,7 +140,7 @@ def isotonic(claims: Said) -> tuple[Knot, ...]:
     """Isotonic regression by pooling adjacent violators (Ayer et al., 1955), over at most KNOTS groups.
 
     The groups have equally many answers each, by rising confidence, and equal confidences are never parted. Each
-    counts half an answer more of either kind (Krichevsky and Trofimov, 1981), so that few answers make no certainty.
+    counts half an answer more of either kind (Krichevsky and Trofimov, 1981): few make no certainty.
     """
     blocks: list[list[float]] = []
     for group in _groups(claims.confidence):

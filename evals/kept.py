@@ -32,7 +32,7 @@ class Kept:
         self.folder = folder
         self._ledger = Ledger(folder / ROWS)
         try:
-            _agree(folder, setting)
+            agreed(folder, setting)
             self.rows = [_row(record, folder) for record in self._ledger.recovered()]
             """What was asked, the oldest first."""
         except InputError:
@@ -66,8 +66,8 @@ def kept_rows(folder: Path) -> list[Scored]:
     return [_row(record, folder) for record in Ledger(folder / ROWS).recovered()]
 
 
-def _agree(folder: Path, setting: Mapping[str, Any]) -> None:
-    """Write the setting, or hold it against the one that is there."""
+def agreed(folder: Path, setting: Mapping[str, Any]) -> None:
+    """Write a folder's setting, or hold it against the one that is there. Raises InputError where they differ."""
     path = folder / SETTING
     if not path.exists():
         if (folder / ROWS).exists():

@@ -8,6 +8,7 @@ from typing import TextIO
 
 from foveal.agent.errors import InputError
 from foveal.agent.profiles import Profile
+from foveal.eval_table import show
 from foveal.evals.ablation import Ablation, Tell
 from foveal.evals.earlier import last_calls
 from foveal.evals.interference import Interference
@@ -17,7 +18,6 @@ from foveal.evals.report import Report
 from foveal.evals.runner import Listeners, Plan, evaluate
 from foveal.evals.scored import Scored
 from foveal.evals.splits import Split
-from foveal.eval_table import show
 from foveal.graphs.agent import Agent
 from foveal.graphs.carriers import carrier
 from foveal.graphs.choices import chosen

@@ -1,0 +1,1 @@
+../../foveal/results_table.py

@@ -1,0 +1,1 @@
+../../foveal/specialist_scores.py
