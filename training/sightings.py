@@ -4,12 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from foveal.agent.dialogue import SPREAD
 from foveal.evals.palette import COLOURS
 from foveal.evals.truth import Thing
 from foveal.evals.vocabulary import NAMES, label, parts
-
-FARTHEST = 20.0
-"""Metres that count as depth 1."""
 
 
 @dataclass(frozen=True)
@@ -49,27 +47,29 @@ def imagined_sightings(
     things: tuple[Thing, ...], size: tuple[int, int], faults: Faults, rng: np.random.Generator
 ) -> tuple[Sighting, ...]:
     """What a detector, a segmenter and a depth estimator would report, in no order."""
+    near = min((thing.depth for thing in things), default=1.0)
     seen = [
-        _sighted(thing, thing, size, faults, rng)
+        _sighted(thing, thing, near, size, faults, rng)
         for thing in things
         if rng.random() > faults.missed
     ]
     if things and rng.random() < faults.invented:
         another = things[rng.integers(len(things))]
-        seen.append(_sighted(another, None, size, faults, rng))
+        seen.append(_sighted(another, None, near, size, faults, rng))
     return tuple(seen)
 
 
 def _sighted(
     thing: Thing,
     truth: Thing | None,
+    near: float,
     size: tuple[int, int],
     faults: Faults,
     rng: np.random.Generator,
 ) -> Sighting:
     name = label(thing.colour, thing.shape)
     wrong = truth is None or rng.random() < faults.confused
-    depth = thing.depth if truth else float(rng.uniform(2, 8))
+    depth = thing.depth if truth else near * float(rng.uniform(1, 4))
     xyxy = _jittered(thing, size, rng)
     area = thing.visible if truth else 0.7 * (xyxy[2] - xyxy[0]) * (xyxy[3] - xyxy[1])
     return Sighting(
@@ -78,8 +78,16 @@ def _sighted(
         score=float(np.clip(rng.beta(8, 2), 0.25, 0.99)),
         thing=truth,
         area=max(1.0, area * rng.normal(1, 0.04)),
-        depth=min(1.0, depth / FARTHEST),
+        depth=relative(depth, near),
     )
+
+
+def relative(depth: float, near: float) -> float:
+    """Metres as a depth estimator has them, 0 to 1, where the nearest thing is `near` metres away.
+
+    Even in 1 / distance, with the farthest pixel as much farther as true sizes take it to be.
+    """
+    return min(1.0, (1 - near / depth) / SPREAD) if depth > 0 else 0.0
 
 
 def _confused(name: str, rng: np.random.Generator) -> str:
