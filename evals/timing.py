@@ -16,7 +16,7 @@ class Times(Frozen):
     """Half of them took no longer; None without any."""
     p95: float | None
     first: float
-    """The first question, which loads the model."""
+    """The first question, while which specialists are loaded."""
 
 
 def times(rows: Sequence[Scored]) -> Times:
