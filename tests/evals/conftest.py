@@ -42,7 +42,7 @@ def hard() -> list[Scene]:
 def _row(
     answer: str, truth: str, confidence: float | None = None, *seen: Observation, **more: Any
 ) -> Scored:
-    """A question that was answered after these observations; the actions are looks at the whole grid unless given."""
+    """A question that was answered after these observations; looks at the whole grid unless `actions` are given."""
     actions = more.pop("actions", [WHOLE] * len(seen))
     hops = tuple(
         Hop(turn=turn, action=action, specialist="s", observation=one)

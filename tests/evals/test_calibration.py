@@ -1,5 +1,6 @@
 """Confidence against right answers, and the map that brings them together."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,7 @@ def test_the_map_is_monotone_has_few_knots_and_finds_the_true_shares() -> None:
     confidence = rng.random(6000)
     knots = isotonic(claims(confidence, rng.random(6000) < confidence**2))
     assert 3 < len(knots) <= KNOTS
-    assert all(a[0] < b[0] and a[1] < b[1] for a, b in zip(knots, knots[1:], strict=False))
+    assert all(a[0] < b[0] and a[1] < b[1] for a, b in pairwise(knots))
     for x in (0.2, 0.5, 0.8):
         assert straight(knots, x) == pytest.approx(x**2, abs=0.05)
 
