@@ -5,14 +5,17 @@ tokens for where it is, through the language model's own frozen embedding table.
 another basis were not learnt to be read in hours; these are close to words from the start.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
 from foveal.training.glimpses import Glimpses
-from foveal.training.meanings import ATTRIBUTES, FROM_AFAR, PLACE, Dictionary, places
+from foveal.training.meanings import FROM_AFAR, PLACE, Dictionary, places
 from foveal.training.tower import tokens
 
 SHARPNESS = 16.0
@@ -25,18 +28,24 @@ def alignment_loss(
     tower: Any, words: Dictionary, glimpses: Glimpses
 ) -> tuple[Tensor, dict[str, float]]:
     """How far the tokens of a batch are from saying what their cells show; and the shares said right."""
-    seen = tokens(tower, glimpses.images)
+    return said_loss(tokens(tower, glimpses.images), words, glimpses.said, glimpses.grid)
+
+
+def said_loss(
+    seen: Tensor, words: Dictionary, said: Mapping[str, NDArray[np.int64]], grid: tuple[int, int]
+) -> tuple[Tensor, dict[str, float]]:
+    """The same of any tokens (pictures, tokens, hidden): `said` is what each should say, of some attributes."""
     length = seen.norm(dim=-1, keepdim=True)
     unit = seen / length
-    columns, rows = (p.expand(len(seen), -1).to(seen.device) for p in places(glimpses.grid))
+    columns, rows = (p.expand(len(seen), -1).to(seen.device) for p in places(grid))
     parts = [
         PLACE * _cross(unit @ words.columns.T, columns),
         PLACE * _cross(unit @ words.rows.T, rows),
         0.1 * (length / words.scale - 1).pow(2).mean(),
     ]
     shares: dict[str, float] = {}
-    for name in ATTRIBUTES:
-        wanted = torch.from_numpy(glimpses.said[name]).to(seen.device)
+    for name, numbers in said.items():
+        wanted = torch.from_numpy(numbers).to(seen.device)
         scores = _scores(unit, words, name)
         if (wanted != UNSAID).any():
             parts.append(_cross(scores, wanted))

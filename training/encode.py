@@ -9,13 +9,15 @@ from tokenizers import Tokenizer
 
 from foveal.agent.dialogue import END, Piece, Reseen, opening, reply
 from foveal.agent.native.positions import Positions, text_positions, visual_positions
-from foveal.agent.observations import View, VisualTokens
+from foveal.agent.observations import View
 from foveal.agent.transcript import Acted, Injected
 from foveal.training.corpus import Dialogue, whole
 from foveal.training.tokenizer import SYSTEM, number
 
-Grid = Callable[[View], tuple[int, int]]
-"""Rows and columns of merged tokens that a view takes."""
+Picture = View | Reseen
+"""What visual tokens show."""
+Grid = Callable[[Picture], tuple[int, int]]
+"""Rows and columns of tokens that a picture takes."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,8 @@ class Sequence:
     """(3, length) time, height and width."""
     emitted: NDArray[np.bool_]
     """(length,) whether the model emits this token, so that it is supervised."""
-    views: tuple[tuple[View, tuple[int, int]], ...] = ()
-    """Every view with its rows and columns of merged tokens, in reading order."""
+    views: tuple[tuple[Picture, tuple[int, int]], ...] = ()
+    """Every picture with its rows and columns of tokens, in reading order."""
     shared: int = 0
     """Tokens up to the end of the image, which dialogues about one image have in common."""
 
@@ -61,14 +63,14 @@ class _Writer:
         self.ids: list[int] = []
         self.emitted: list[bool] = []
         self.axes: Positions = ([], [], [])
-        self.views: list[tuple[View, tuple[int, int]]] = []
+        self.views: list[tuple[Picture, tuple[int, int]]] = []
         self._next = 0
 
     def inject(self, pieces: list[Piece], skip: str = "") -> None:
         """Unsupervised tokens; `skip` is text the model has emitted itself."""
         for piece in pieces:
             if not isinstance(piece, str):
-                self._view(piece.view if isinstance(piece, Reseen) else piece)
+                self._view(piece)
                 continue
             self._text(self._encoded(piece.removeprefix(skip)), emitted=False)
             skip = ""
@@ -85,15 +87,18 @@ class _Writer:
             shared,
         )
 
-    def _view(self, view: View) -> None:
+    def _view(self, picture: Picture) -> None:
         if self.grid is None:
             return
-        rows, columns = self.grid(view)
-        self.views.append((view, (rows, columns)))
-        tokens = VisualTokens(key="", grid=(1, 2 * rows, 2 * columns))
+        rows, columns = self.grid(picture)
+        self.views.append((picture, (rows, columns)))
+        pads = self._encoded("<|image_pad|>") * (rows * columns)
         self._text(self._encoded("<|vision_start|>"), emitted=False)
-        places, self._next = visual_positions(tokens.grid, self._next)
-        self._add(self._encoded("<|image_pad|>") * tokens.count, places, emitted=False)
+        if isinstance(picture, Reseen):  # stands in line, like text
+            self._text(pads, emitted=False)
+        else:
+            places, self._next = visual_positions((1, 2 * rows, 2 * columns), self._next)
+            self._add(pads, places, emitted=False)
         self._text(self._encoded("<|vision_end|>"), emitted=False)
 
     def _encoded(self, text: str) -> list[int]:

@@ -10,6 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from foveal.training.packing import Packed
+
 
 def rotations(
     positions: torch.Tensor, head: int, theta: float, section: list[int]
@@ -52,6 +54,24 @@ def _attend(
     mixed = weights @ heads(attention.v_proj)
     mixed = mixed.transpose(1, 2).reshape(rows, length, width)
     return functional.linear(mixed, attention.o_proj.weight.to(x.dtype))
+
+
+def stream(
+    network: Any, packed: Packed, seen: torch.Tensor | None, states: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Final hidden states (rows, length, width) of a packed batch.
+
+    `seen` (visual tokens, width) fills the visual places, `states` (n, width) the control tokens,
+    both in reading order.
+    """
+    inner, text = network.model.language_model, network.config.text_config
+    embeds = inner.embed_tokens(packed.ids)
+    for places, values in ((packed.visual, seen), (packed.controls, states)):
+        if values is not None:
+            embeds = embeds.masked_scatter(places[..., None], values.to(embeds))
+    rope, head = text.rope_parameters, text.hidden_size // text.num_attention_heads
+    cos, sin = rotations(packed.positions, head, rope["rope_theta"], rope["mrope_section"])
+    return hidden_states(inner, embeds, cos, sin, packed.bias)
 
 
 def hidden_states(

@@ -61,7 +61,7 @@ def labels(
 ) -> dict[str, NDArray[np.int64]]:
     """What each cell (cells,) shows: of the thing that fills most of it, if any fills a fifth."""
     rows = scenes.things[number]
-    which = _filling(scenes, number, window, grid)
+    which = filling(scenes, number, window, grid)
     spoken = words_of(rows, detailed(rows["xyxy"], window, grid))
     return {
         name: np.where(which >= 0, said[which], 0 if name in FROM_AFAR else -1)
@@ -84,14 +84,20 @@ def detailed(boxes: NDArray[Any], window: Window, grid: tuple[int, int]) -> NDAr
     return np.asarray(sides >= DETAIL)
 
 
-def _filling(
+def filling(
     scenes: Scenes, number: int, window: Window, grid: tuple[int, int]
 ) -> NDArray[np.int64]:
-    """(cells,) the row of the thing that fills most of each cell and at least a fifth; -1 for none."""
+    """(cells,) the row of the thing that fills most of each cell and at least a fifth; -1 for none.
+
+    The window may reach beyond the picture to the right and below, where nothing is.
+    """
     x0, y0, x1, y1 = window
     high, wide = grid
     ys, xs = _middles(y0, y1, high * FINE), _middles(x0, x1, wide * FINE)
-    seen = np.asarray(scenes.masks[number])[ys[:, None], xs[None]]
+    mask = np.asarray(scenes.masks[number])
+    inside = (ys < mask.shape[0])[:, None] & (xs < mask.shape[1])[None]
+    near = mask[np.minimum(ys, mask.shape[0] - 1)[:, None], np.minimum(xs, mask.shape[1] - 1)[None]]
+    seen = np.where(inside, near, 0)
     cells = seen.reshape(high, FINE, wide, FINE).transpose(0, 2, 1, 3).reshape(-1, FINE**2)
     counts = np.stack([(cells == j + 1).sum(1) for j in range(scenes.things.shape[1])], axis=1)
     return np.where(counts.max(1) >= FINE**2 / 5, counts.argmax(1), -1)

@@ -50,6 +50,9 @@ class Dictionary:
         self.attributes["hour"] = functional.normalize(lot, dim=1)
         self.columns = _directions(table, tokenizer, X_TOKENS)
         self.rows = _directions(table, tokenizer, Y_TOKENS)
+        ends = {"near": ("near", "far"), "larger": ("larger", "smaller")}
+        self.scales = {name: _directions(table, tokenizer, pair)[0] for name, pair in ends.items()}
+        """From one word to its opposite, for what is said by degrees."""
         self.scale = float(table.norm(dim=1).mean()) * 2
         """Length a visual token should have: that of a few words on top of each other."""
 
@@ -57,6 +60,7 @@ class Dictionary:
         """The same elsewhere; where directions are made of noise, they were drawn on the processor."""
         moved = copy(self)
         moved.attributes = {name: table.to(device) for name, table in self.attributes.items()}
+        moved.scales = {name: one.to(device) for name, one in self.scales.items()}
         moved.columns, moved.rows = self.columns.to(device), self.rows.to(device)
         return moved
 

@@ -1,11 +1,12 @@
 """The language model: a Qwen2-VL of 6 M parameters that asks the specialists and says what follows.
 
-The embedded weights were made from nothing on two processor cores, in four stages. First the policy: dialogues
+The embedded weights were made from nothing on two processor cores, in stages. First the policy: dialogues
 as text alone, about scenes that were never drawn, teach which specialist to ask and how to copy and compare
 what it says. Then two that do not need each other: in alignment the vision tower alone learns to say what every
 cell of a rendered picture shows, in the language model's own word embeddings; in imagination the language model
-learns to understand such visual tokens, of scenes that were never drawn either. Last, pictured dialogues bring
-both together, with and without tools, the tower kept still.
+learns to understand such visual tokens, of scenes that were never drawn either. With other encoders at hand, their
+projectors learn to speak in the same words. Last, pictured dialogues bring all together, with and without tools,
+the tower kept still.
 
 Why so (seeds of one, so leads rather than proofs): whatever reaches the model as text it uses almost at once;
 visual tokens must first be brought to the scale and basis of the word embeddings.
@@ -20,18 +21,20 @@ import torch
 from pydantic import Field
 from tokenizers import Tokenizer
 
+from foveal.agent.errors import InputError, SetupError
 from foveal.agent.weights import load_state, save_state
 from foveal.training.loop import Count, NotNegative, Options, Positive, Task, fit
 from foveal.training.meanings import Dictionary
 from foveal.training.optimisers import Name
+from foveal.training.reencoders import add_projectors, encoders_of
 from foveal.training.scenes import load
 from foveal.training.sizes import PIXELS, config
-from foveal.training.stages import Alignment, Imagination, Pictured, Policy
+from foveal.training.stages import Alignment, Imagination, Pictured, Policy, Projection
 from foveal.training.subjects import rendered
 from foveal.training.tokenizer import build
 from foveal.training.witnesses import recall
 
-Stage = Literal["policy", "imagination", "alignment", "pictured"]
+Stage = Literal["policy", "imagination", "alignment", "projection", "pictured"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 
 
@@ -43,12 +46,15 @@ class ModelOptions(Options):
     """One stage alone, or all of them one after the other; those before it must have been trained."""
     witnessed: Path | None = None
     """What trained specialists made of the scenes (`foveal.training.witnesses`); without it that is imagined."""
+    encoders: Path | None = None
+    """Folder with a trained depth estimator and segmenter, as whose other half the model learns to see the
+    image once more; without it it learns no re-encoding, and there is no projection."""
     minutes: Positive = 180.0
     """Budget of wall-clock time, split over the stages by `shares`."""
-    shares: tuple[Positive, Positive, Positive, Positive] = (0.15, 0.25, 0.25, 0.35)
+    shares: tuple[Positive, Positive, Positive, Positive, Positive] = (0.15, 0.25, 0.25, 0.05, 0.3)
     """Parts of the budget, in the order of the stages."""
     rate: Positive = 3e-3
-    slower: tuple[Positive, Positive, Positive, Positive] = (1.0, 0.67, 1.0, 0.4)
+    slower: tuple[Positive, Positive, Positive, Positive, Positive] = (1.0, 0.67, 1.0, 1.0, 0.4)
     """What `rate` is multiplied by in each stage."""
     optimiser: Name = "muon"
     warm: Count = 60
@@ -66,11 +72,18 @@ def train(options: ModelOptions) -> None:
     torch.set_num_threads(options.threads)
     options.out.mkdir(parents=True, exist_ok=True)
     tokenizer = _tokenizer(options)
-    for name in STAGES if options.stage == "all" else (options.stage,):
+    for name in _stages(options):
         fit(_stage(name, tokenizer, options), _part(options, name))
         if name == "pictured":
-            network = _network(tokenizer, options.seed, {"": options.out / "pictured"})
+            network = _network(tokenizer, options.seed, {}, projecting=bool(options.encoders))
+            network.load_state_dict(load_state(options.out / "pictured" / "model.safetensors"))
             _export(network, tokenizer, options.out)
+
+
+def _stages(options: ModelOptions) -> tuple[Stage, ...]:
+    if options.stage != "all":
+        return (options.stage,)
+    return tuple(name for name in STAGES if options.encoders or name != "projection")
 
 
 def _tokenizer(options: ModelOptions) -> Tokenizer:
@@ -92,23 +105,35 @@ def _stage(name: Stage, tokenizer: Tokenizer, options: ModelOptions) -> Task:
     scenes = load(options.scenes, options.count)
     if name == "alignment":
         return Alignment(spoken, words, mine, scenes)
-    both = {"": out / "imagination", "model.visual.": out / "alignment"}
-    network = _network(tokenizer, options.seed, both)
+    encoders = encoders_of(options.encoders) if options.encoders else {}
+    if name == "projection":
+        if not encoders:
+            raise InputError("projection needs --encoders: name a folder with depth and segmenter")
+        add_projectors(spoken)
+        return Projection(spoken, words, mine, scenes, encoders)
+    parts = {"": out / "imagination", "model.visual.": out / "alignment"}
+    parts |= {f"{kind}_projector.": out / "projection" for kind in encoders}
+    network = _network(tokenizer, options.seed, parts, projecting=bool(encoders))
     told = recall(options.witnessed, scenes) if options.witnessed else ()
-    return Pictured(network, tokenizer, words, mine, rendered(scenes, told))
+    return Pictured(network, tokenizer, words, mine, rendered(scenes, told, encoders))
 
 
-def _network(tokenizer: Tokenizer, seed: int, parts: Mapping[str, Path]) -> Any:
+def _network(
+    tokenizer: Tokenizer, seed: int, parts: Mapping[str, Path], *, projecting: bool = False
+) -> Any:
     """A fresh network, then for each prefix the tensors of that name from a stage's folder."""
     from transformers import Qwen2VLForConditionalGeneration
 
     torch.manual_seed(seed)
     network: Any = Qwen2VLForConditionalGeneration(config(tokenizer))
+    if projecting:
+        add_projectors(network)
     for prefix, folder in parts.items():
         state = load_state(folder / "model.safetensors")
-        network.load_state_dict(
-            {n: t for n, t in state.items() if n.startswith(prefix)}, strict=not prefix
-        )
+        some = {name: tensor for name, tensor in state.items() if name.startswith(prefix)}
+        missing = network.load_state_dict(some, strict=False).missing_keys
+        if not prefix and any("_projector." not in name for name in missing):
+            raise SetupError(f"{folder} lacks {missing[0]}", "train that stage again")
     return network
 
 

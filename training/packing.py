@@ -4,7 +4,7 @@ Fixed shapes because compiling a kernel for every new shape costs more here than
 about one image may share it: they see its tokens and their own, exactly as if each were alone.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -28,10 +28,17 @@ class Packed:
     """(rows, length) supervised tokens."""
     visual: torch.Tensor
     """(rows, length) places of visual tokens."""
+    controls: torch.Tensor
+    """(rows, length) tokens that stand for a control state: `<|X_action|>`."""
 
     def to(self, device: torch.device) -> "Packed":
         """The same elsewhere."""
         return Packed(**{name: tensor.to(device) for name, tensor in vars(self).items()})
+
+    def of_rows(self, rows: torch.Tensor) -> "Packed":
+        """Some of the rows: (rows,) whether each is kept."""
+        kept = {name: tensor[rows] for name, tensor in vars(self).items() if name != "positions"}
+        return Packed(**kept, positions=self.positions[:, rows])
 
 
 @dataclass
@@ -63,8 +70,13 @@ class Row:
         self.segments += [segment] * len(sequence.ids[part])
 
 
-def stack(rows: Iterable[Row], length: int, pad: int, image: int) -> Packed:
-    """Rows as tensors of the given length; `pad` fills up, `image` is the token of visual places."""
+def stack(
+    rows: Iterable[Row], length: int, pad: int, image: int, controls: Collection[int] = ()
+) -> Packed:
+    """Rows as tensors of the given length; `pad` fills up, `image` is the token of visual places.
+
+    `controls` are the tokens that stand for a control state.
+    """
     rows = list(rows)
     ids = np.full((len(rows), length), pad)
     positions = np.zeros((3, len(rows), length), np.int64)
@@ -78,10 +90,9 @@ def stack(rows: Iterable[Row], length: int, pad: int, image: int) -> Packed:
     seen = (segments[:, :, None] == segments[:, None, :]) | (segments[:, None, :] == 0)
     seen &= np.tri(length, dtype=bool)
     bias = np.where(seen, np.float32(0), np.float32(-1e9))[:, None]
-    tensor = torch.from_numpy
-    return Packed(
-        tensor(ids), tensor(positions), tensor(bias), tensor(emitted), tensor(ids == image)
-    )
+    held = np.isin(ids, [*controls])
+    parts = (ids, positions, bias, emitted, ids == image, held)
+    return Packed(*(torch.from_numpy(part) for part in parts))
 
 
 def fill(sequences: Iterable[Sequence], length: int, rows: int) -> list[Row]:

@@ -1,33 +1,41 @@
 """Rows of dialogues beside visual tokens, with and without tools, and the tokens of their pictures."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
-from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from foveal.agent.actions import PerceptionKind
-from foveal.agent.observations import View
+from foveal.agent.actions import Encoder, PerceptionKind
+from foveal.agent.dialogue import Reseen
+from foveal.agent.grammar import CONTROL_TOKENS
 from foveal.evals.questions import Question
 from foveal.evals.truth import Scene, Thing
 from foveal.training.corpus import World, dialogue
+from foveal.training.encode import Picture, encode
 from foveal.training.encode import Sequence as Encoded
-from foveal.training.encode import encode
 from foveal.training.glimpses import grid_of
 from foveal.training.imagine import ask, outside
 from foveal.training.packing import Packed, Row, stack
 from foveal.training.policy import allowed
-from foveal.training.sightings import Sighting
-from foveal.training.subjects import Shown, Source
+from foveal.training.reencoders import blocks_of, patches_of
+from foveal.training.reseeing import Shown
+from foveal.training.subjects import Source, Subject
 from foveal.training.tokenizer import number
-from foveal.training.tower import CELL, tokens
+from foveal.training.tower import CELL
 
+AGAIN = 0.25
+"""Share of the rows about what other encoders can see in which nothing but re-encoding is allowed."""
 LENGTH = 512
 """Tokens in a row: one image and the dialogues about it."""
+GRIDS: dict[Encoder, Callable[[int, int], tuple[int, int]]] = {
+    "clip": grid_of,
+    "detection": patches_of,
+    "seg": blocks_of,
+}
+"""Rows and columns of tokens by an image's width and height."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +64,7 @@ class Composer:
         """Every row's subject comes from one of the sources, each as often."""
         self.sources, self.tokenizer = tuple(sources), tokenizer
         self.rng = np.random.default_rng([seed, 3])
+        self.controls = [number(tokenizer, token) for token in CONTROL_TOKENS]
 
     def batches(self, rows: int) -> Iterator[Illustrated]:
         """Endless batches."""
@@ -65,7 +74,8 @@ class Composer:
             drawn = (self.row() for _ in count())
             made = list(islice(((row, shown) for row, shown in drawn if row), rows))
             pictures = tuple(p for _, shown in made for p in shown)
-            yield Illustrated(stack([row for row, _ in made], LENGTH, pad, image), pictures)
+            packed = stack((row for row, _ in made), LENGTH, pad, image, self.controls)
+            yield Illustrated(packed, pictures)
 
     def row(self) -> tuple[Row, list[Shown]]:
         """One image, as many dialogues about it as fit, and what they show in reading order."""
@@ -73,13 +83,15 @@ class Composer:
         if self.rng.random() < 0.12:
             return self._odd(tools)
         subject = self.sources[self.rng.integers(len(self.sources))](self.rng)
+        if subject.encoders and self.rng.random() < AGAIN:
+            tools = ("reencode",)
         scene = subject.scene
         row, shown = Row(), []
         for _ in range(12):
             question, text = self._question(scene)
             if question is None:
                 continue
-            world = self._world(scene.things, _size(scene), text, subject.sightings)
+            world = self._world(scene.things, _size(scene), text, subject)
             sequence = self._sequence(world, question, tools)
             if not row:
                 row.share(sequence)
@@ -110,9 +122,13 @@ class Composer:
 
     def _world(
         self, things: tuple[Thing, ...], size: tuple[int, int], text: str | None,
-        sightings: tuple[Sighting, ...] | None = None,
+        subject: Subject | None = None,
     ) -> World:  # fmt: skip
-        return World(things, size, self.rng, views=True, text=text, sightings=sightings)
+        sightings = subject.sightings if subject else None
+        again = bool(subject and subject.encoders)
+        return World(
+            things, size, self.rng, views=True, text=text, sightings=sightings, encoders=again
+        )
 
     def _sequence(
         self, world: World, question: Question, tools: tuple[PerceptionKind, ...],
@@ -122,27 +138,12 @@ class Composer:
         return encode(run, self.tokenizer, lambda view: grid or view_grid(view))
 
 
-def features(tower: Any, pictures: Sequence[Shown]) -> torch.Tensor:
-    """(visual tokens, hidden) of all pictures in order, computed without gradients; tokens stay what they are."""
-    sizes: dict[tuple[int, ...], list[int]] = {}
-    seen: dict[int, torch.Tensor] = {}
-    for index, image in enumerate(pictures):
-        if isinstance(image, torch.Tensor):
-            seen[index] = image
-        else:
-            sizes.setdefault(image.shape, []).append(index)
-    with torch.no_grad():
-        for indices in sizes.values():
-            made = tokens(tower, np.stack([pictures[i] for i in indices]))
-            seen |= dict(zip(indices, made, strict=True))
-    device = next(tower.parameters()).device
-    return torch.cat([seen[i].to(device) for i in range(len(pictures))])
-
-
-def view_grid(view: View) -> tuple[int, int]:
-    """Rows and columns of merged tokens that a view of the original image takes when serving."""
+def view_grid(picture: Picture) -> tuple[int, int]:
+    """Rows and columns of tokens that a view of the original image takes when serving."""
+    view = picture.view if isinstance(picture, Reseen) else picture
     x0, y0, x1, y1 = (int(v) for v in view.pixels.xyxy)
-    return grid_of(x1 - x0, y1 - y0)
+    encoder = picture.encoder if isinstance(picture, Reseen) else "clip"
+    return GRIDS[encoder](x1 - x0, y1 - y0)
 
 
 def _grid(image: NDArray[np.uint8]) -> tuple[int, int]:

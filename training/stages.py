@@ -10,14 +10,17 @@ from torch import Tensor
 from torch.nn import functional
 
 from foveal.agent.weights import save_state
+from foveal.training import projecting
 from foveal.training.align import alignment_loss
-from foveal.training.forward import hidden_states, rotations
+from foveal.training.forward import stream as computed
 from foveal.training.glimpses import stream
 from foveal.training.loop import Numbers, Options
 from foveal.training.meanings import Dictionary
 from foveal.training.packing import Packed
-from foveal.training.pictured import Composer, features
+from foveal.training.pictured import Composer
 from foveal.training.policy import batches
+from foveal.training.reencoders import Encoders
+from foveal.training.reseeing import seen
 from foveal.training.scenes import Scenes
 from foveal.training.subjects import Source, fancied
 
@@ -74,6 +77,31 @@ class Alignment(_Stage):
         return alignment_loss(self.model.model.visual, self.words, self._glimpses(step))
 
 
+class Projection(_Stage):
+    """The projectors of the other encoders learn to speak in the same words, their encoders kept still."""
+
+    def __init__(
+        self,
+        network: Any,
+        words: Dictionary,
+        options: Options,
+        scenes: Scenes,
+        encoders: Encoders,
+    ) -> None:
+        super().__init__(
+            network, lambda name: name.startswith(("detection_projector", "seg_projector"))
+        )
+        self.words = words.to(options.device)
+        self._looks = _resumable(
+            lambda start: projecting.stream(
+                scenes, encoders, np.random.default_rng([options.seed, start]), options.batch
+            )
+        )
+
+    def loss(self, step: int, progress: float) -> tuple[Tensor, Numbers]:
+        return projecting.projection_loss(self.model, self.words, self._looks(step))
+
+
 class _Beside(_Stage):
     """Dialogues beside visual tokens, with the tower kept still."""
 
@@ -89,8 +117,8 @@ class _Beside(_Stage):
 
     def loss(self, step: int, progress: float) -> tuple[Tensor, Numbers]:
         shown = self._illustrated(step)
-        seen = features(self.model.model.visual, shown.pictures)
-        return emission_loss(self.model, shown.packed, seen)
+        packed = shown.packed.to(self.model.device)
+        return emission_loss(self.model, packed, *seen(self.model, packed, shown.pictures))
 
 
 class Imagination(_Beside):
@@ -118,18 +146,15 @@ class Pictured(_Beside):
         super().__init__(network, tokenizer, options, sources)
 
 
-def emission_loss(network: Any, packed: Packed, seen: Tensor | None) -> tuple[Tensor, Numbers]:
-    """Mean cross-entropy of the emitted tokens; `seen` (visual tokens, hidden) fills the visual places."""
-    inner = network.model.language_model
+def emission_loss(
+    network: Any, packed: Packed, seen: Tensor | None, states: Tensor | None = None
+) -> tuple[Tensor, Numbers]:
+    """Mean cross-entropy of the emitted tokens; `seen` (visual tokens, hidden) fills the visual places.
+
+    `states` (n, hidden) are fed as the control tokens.
+    """
     packed = packed.to(network.device)
-    text = network.config.text_config
-    rope = text.rope_parameters
-    embeds = inner.embed_tokens(packed.ids)
-    if seen is not None:
-        embeds = embeds.masked_scatter(packed.visual[..., None], seen.to(embeds.device))
-    head = text.hidden_size // text.num_attention_heads
-    cos, sin = rotations(packed.positions, head, rope["rope_theta"], rope["mrope_section"])
-    hidden = hidden_states(inner, embeds, cos, sin, packed.bias)
+    inner, hidden = network.model.language_model, computed(network, packed, seen, states)
     before, wanted = hidden[:, :-1][packed.emitted[:, 1:]], packed.ids[:, 1:][packed.emitted[:, 1:]]
     scores = functional.linear(before, inner.embed_tokens.weight.to(before.dtype)).float()
     right = (scores.detach().argmax(-1) == wanted).float().mean()

@@ -5,7 +5,7 @@ picture and without the tower. There is no end of such scenes, and they cost nex
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -13,17 +13,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from foveal.agent.dialogue import Reseen
 from foveal.agent.observations import View
 from foveal.evals.truth import Scene, Thing
-from foveal.training.glimpses import Window, content, detailed, picture, words_of
+from foveal.training.encode import Picture
+from foveal.training.glimpses import Window, content, detailed, words_of
+from foveal.training.glimpses import picture as cut
 from foveal.training.imagine import imagined
 from foveal.training.meanings import ATTRIBUTES, FROM_AFAR, Dictionary
+from foveal.training.reencoders import Encoders
+from foveal.training.reseeing import Again, Shown
 from foveal.training.rows import rows, things
 from foveal.training.scenes import Scenes
 from foveal.training.sightings import Sighting
 
-Shown = NDArray[np.uint8] | Tensor
-"""A picture (28 rows, 28 columns, 3), or its visual tokens (rows x columns, hidden)."""
 Grid = tuple[int, int]
 NOISE = 0.35
 """Length of what is random in an imagined token, of the token's own."""
@@ -53,8 +56,13 @@ class Subject(Protocol):
         """What specialists made of it, if they were asked."""
         ...
 
-    def shown(self, view: View, grid: Grid) -> Shown:
-        """What a view of it shows."""
+    @property
+    def encoders(self) -> Encoders:
+        """Through which other encoders it can be seen, the own one included if any."""
+        ...
+
+    def shown(self, picture: Picture, grid: Grid) -> Shown:
+        """What a picture of it shows."""
         ...
 
 
@@ -69,18 +77,28 @@ class Rendered:
     scene: Scene
     pixels: NDArray[np.uint8]
     sightings: tuple[Sighting, ...] | None
+    encoders: Encoders = field(default_factory=dict)
 
-    def shown(self, view: View, grid: Grid) -> Shown:
-        return picture(self.pixels, window(view), grid)
+    def shown(self, picture: Picture, grid: Grid) -> Shown:
+        if not isinstance(picture, Reseen):
+            return cut(self.pixels, window(picture), grid)
+        if picture.encoder == "clip":
+            values = cut(self.pixels, window(picture.view), grid)
+        else:
+            values = self.encoders[picture.encoder](self.pixels)
+        return Again(picture.encoder, values, grid[0] * grid[1])
 
 
-def rendered(scenes: Scenes, told: Sequence[tuple[Sighting, ...]] = ()) -> Source:
+def rendered(
+    scenes: Scenes, told: Sequence[tuple[Sighting, ...]] = (), encoders: Encoders | None = None
+) -> Source:
     """Pictures of the cache, in any order; `told` is what specialists made of the first ones."""
 
     def draw(rng: np.random.Generator) -> Rendered:
         number = int(rng.integers(len(scenes)))
         sightings = told[number] if number < len(told) else None
-        return Rendered(remembered(scenes, number), scenes.pictures[number], sightings)
+        pixels = scenes.pictures[number]
+        return Rendered(remembered(scenes, number), pixels, sightings, encoders or {})
 
     return draw
 
@@ -102,9 +120,12 @@ class Imagined:
     words: Dictionary
     rng: np.random.Generator
     sightings: None = None
+    encoders: Encoders = field(default_factory=dict)
 
-    def shown(self, view: View, grid: Grid) -> Shown:
-        return self._noisy(self.words.ideal(self._said(window(view), grid), grid))
+    def shown(self, picture: Picture, grid: Grid) -> Shown:
+        if isinstance(picture, Reseen):
+            raise ValueError(f"nobody has encoded an imagined scene with {picture.encoder!r}")
+        return self._noisy(self.words.ideal(self._said(window(picture), grid), grid))
 
     def _said(self, seen: Window, grid: Grid) -> dict[str, NDArray[np.int64]]:
         kept = rows(self.scene.things, 1.0, 0, 0)

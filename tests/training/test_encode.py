@@ -139,7 +139,9 @@ def test_visual_places_are_those_of_the_views_and_never_emitted(tokenizer: Any, 
 def test_what_dialogues_share_ends_with_the_image(tokenizer: Any, play: Any) -> None:
     _, made = encoded(play, tokenizer, "colour")
     shared = tokenizer.decode(made.ids[: made.shared].tolist(), skip_special_tokens=False)
-    assert shared.startswith("<|im_start|>system\ntools: look reencode detect segment depth read<|im_end|>")
+    assert shared.startswith(
+        "<|im_start|>system\ntools: look reencode detect segment depth read<|im_end|>"
+    )
     assert shared.endswith("<|image_pad|><|vision_end|>")
 
 

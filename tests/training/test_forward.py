@@ -9,7 +9,8 @@ import torch
 from foveal.training.encode import Sequence, encode
 from foveal.training.forward import hidden_states, rotations
 from foveal.training.packing import Packed, Row, stack
-from foveal.training.pictured import features, view_grid
+from foveal.training.pictured import view_grid
+from foveal.training.reseeing import seen
 from foveal.training.tokenizer import number
 
 
@@ -72,8 +73,8 @@ def test_hidden_states_are_those_of_transformers(
 ) -> None:
     with torch.no_grad():
         expected = stock(network, looked)
-        seen = features(network.model.visual, pictures(looked))
-        found = ours(network, alone(looked, tokenizer), seen)
+        packed = alone(looked, tokenizer)
+        found = ours(network, packed, seen(network, packed, pictures(looked))[0])
     assert expected.std() > 0.3, "too flat to tell anything"
     assert (found - expected).abs().max() < 0.15
     assert (found - expected).abs().mean() < 0.015
@@ -88,8 +89,8 @@ def test_gradients_are_those_of_transformers(
         names, values = zip(*inner.named_parameters(), strict=True)
         return dict(zip(names, torch.autograd.grad((hidden * aim).sum(), values), strict=True))
 
-    seen = features(network.model.visual, pictures(looked))
-    found = gradients(ours(network, alone(looked, tokenizer), seen))
+    packed = alone(looked, tokenizer)
+    found = gradients(ours(network, packed, seen(network, packed, pictures(looked))[0]))
     for name, expected in gradients(stock(network, looked)).items():
         if (
             "k_proj.bias" in name

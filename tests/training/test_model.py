@@ -13,14 +13,23 @@ from pydantic import ValidationError
 from safetensors.torch import load_file
 
 from foveal.agent.dialogue import Foveal
+from foveal.agent.errors import InputError
 from foveal.agent.native.model import NativeModel
+from foveal.agent.profiles import embedded_weights
 from foveal.agent.transcript import Asked
 from foveal.training import model, scenes
 from foveal.training.glimpses import grid_of
 from foveal.training.loop import CHECKPOINT
 from foveal.training.model import STAGES, ModelOptions, train
 from foveal.training.policy import batches
-from foveal.training.stages import Alignment, Imagination, Pictured, Policy, emission_loss
+from foveal.training.stages import (
+    Alignment,
+    Imagination,
+    Pictured,
+    Policy,
+    Projection,
+    emission_loss,
+)
 from foveal.training.tokenizer import SYSTEM
 
 FILES = ("config.json", "model.safetensors", "preprocessor_config.json", "tokenizer.json")
@@ -36,9 +45,8 @@ def _tiny(monkeypatch: pytest.MonkeyPatch, tiny: Any, tokenizer: Any) -> None:
 
 
 def options(few: Path, out: Path, **more: Any) -> ModelOptions:
-    return ModelOptions(
-        out=out, scenes=few, **{"count": 6, "batch": 2, "steps": 3, "warm": 1} | more
-    )
+    usual = {"count": 6, "batch": 2, "steps": 3, "warm": 1, "encoders": embedded_weights()}
+    return ModelOptions(out=out, scenes=few, **usual | more)
 
 
 class Shelf:
@@ -80,6 +88,7 @@ def test_each_stage_changes_its_own_part_and_no_other(trained: Path) -> None:
     parents = {
         "imagination": ("policy",),
         "alignment": ("policy",),
+        "projection": ("policy",),
         "pictured": ("imagination", "alignment"),
     }
     for stage, before in parents.items():
@@ -88,9 +97,29 @@ def test_each_stage_changes_its_own_part_and_no_other(trained: Path) -> None:
             old = load_file(trained / parent / "model.safetensors")
             changed = [
                 name for name, value in after.items()
-                if ("visual" in name) == seeing and not torch.equal(value, old[name])
+                if ("visual" in name) == seeing and name in old and not torch.equal(value, old[name])
             ]  # fmt: skip
+            if stage == "projection":
+                assert not changed
+                continue
             assert bool(changed) == (seeing == (stage == "alignment")), (stage, parent)
+
+
+def test_projectors_learn_apart_and_then_with_the_rest(trained: Path) -> None:
+    first, last = (load_file(trained / s / "model.safetensors") for s in ("projection", "pictured"))
+    kinds = {name.split("_")[0] for name in first if "_projector." in name}
+    assert kinds == {"clip", "detection", "seg"}
+    assert NativeModel.from_folder(trained, Foveal(SYSTEM)).projectors.keys() == kinds
+    conv = "seg_projector.conv_feature.weight"
+    assert first[conv].shape == last[conv].shape
+
+
+def test_without_other_encoders_there_is_nothing_to_project(few: Path, tmp_path: Path) -> None:
+    train(options(few, tmp_path, encoders=None))
+    assert not (tmp_path / "projection").exists()
+    assert not NativeModel.from_folder(tmp_path, Foveal(SYSTEM)).projectors
+    with pytest.raises(InputError, match="--encoders"):
+        train(options(few, tmp_path, encoders=None, stage="projection"))
 
 
 def test_a_stage_can_be_trained_alone(few: Path, tmp_path: Path, trained: Path) -> None:
@@ -127,9 +156,11 @@ def test_a_broken_training_goes_on_where_it_was(
         original = stage.loss
         return loss
 
-    chosen = options(few, tmp_path, steps=8, shares=(0.25, 0.25, 0.25, 0.25), save_minutes=1e-9)
+    chosen = options(
+        few, tmp_path, steps=8, shares=(0.25, 0.25, 0.25, 0.1, 0.25), save_minutes=1e-9
+    )
     with monkeypatch.context() as patch:
-        for stage in (Policy, Imagination, Alignment, Pictured):
+        for stage in (Policy, Imagination, Alignment, Projection, Pictured):
             patch.setattr(stage, "loss", noted(stage, breaks=True))
         with pytest.raises(KeyboardInterrupt):
             train(chosen)
@@ -138,10 +169,10 @@ def test_a_broken_training_goes_on_where_it_was(
     ]
     assert not (tmp_path / "model.safetensors").exists()
     ran.clear()
-    for stage in (Policy, Imagination, Alignment, Pictured):
+    for stage in (Policy, Imagination, Alignment, Projection, Pictured):
         monkeypatch.setattr(stage, "loss", noted(stage, breaks=False))
     train(chosen)
-    assert ran == ["Alignment 1", "Pictured 0", "Pictured 1"]
+    assert ran == ["Alignment 1", "Projection 0", "Pictured 0", "Pictured 1"]
     assert NativeModel.from_folder(tmp_path, Foveal(SYSTEM))
 
 
@@ -190,8 +221,8 @@ def test_pictures_are_resized_as_they_were_in_training(trained: Path) -> None:
     "wrong",
     [
         {"rate": 0}, {"minutes": -1}, {"clip": 0}, {"warm": 0}, {"decay": -0.1}, {"batch": 1},
-        {"shares": (1, 0, 0, 0)}, {"shares": (0.5, 0.5)}, {"stage": "sleep"}, {"optimiser": "sgd"}, {"steps": -1},
-        {"count": 0}, {"fly": 1},
+        {"shares": (1, 0, 0, 0, 0)}, {"shares": (0.5, 0.5)}, {"stage": "sleep"}, {"optimiser": "sgd"},
+        {"steps": -1}, {"count": 0}, {"fly": 1},
     ],
 )  # fmt: skip
 def test_options_that_cannot_be_meant_are_refused(wrong: dict[str, Any]) -> None:

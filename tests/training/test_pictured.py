@@ -13,7 +13,8 @@ from foveal.evals.tabletop import COLOURS, SHAPES, scene
 from foveal.evals.vocabulary import MATERIALS, SYMBOLS, TEXTURES
 from foveal.training.corpus import whole
 from foveal.training.glimpses import content, grid_of, picture
-from foveal.training.pictured import LENGTH, Composer, features, strange, view_grid
+from foveal.training.pictured import LENGTH, Composer, strange, view_grid
+from foveal.training.reseeing import seen
 from foveal.training.scenes import NAMES, Scenes
 from foveal.training.sizes import PIXELS
 from foveal.training.subjects import remembered, rendered
@@ -43,7 +44,7 @@ def test_rows_hold_several_dialogues_with_and_without_tools(eight: Scenes, token
     assert all(0 < len(row) <= LENGTH for row, _ in rows)
     texts = [tokenizer.decode(row.ids[0].tolist(), skip_special_tokens=False) for row, _ in rows]
     prompts = Counter(text.split("<|im_end|>")[0].split("tools: ")[1] for text in texts)
-    assert prompts["look detect segment depth read"] > 15
+    assert prompts["look reencode detect segment depth read"] > 15
     assert 4 < prompts["none"] < 25
     assert max(len(shown) for _, shown in rows) > 1
 
@@ -101,12 +102,15 @@ def test_strange_pictures_have_the_grid_of_the_size_they_claim(seed: int) -> Non
     assert grid_of(3 * width, 3 * height) == (height // CELL, width // CELL)
 
 
-def test_features_come_in_the_pictures_order(tokenizer: Any, tiny: Any) -> None:
-    tower = tiny(tokenizer).model.visual
+def test_features_come_in_the_pictures_order(eight: Scenes, tokenizer: Any, tiny: Any) -> None:
+    network = tiny(tokenizer)
+    tower = network.model.visual
     rng = np.random.default_rng(0)
     sizes = [(56, 84), (28, 28), (56, 84), (84, 56)]
     shown = tuple(rng.integers(0, 256, (*size, 3)).astype(np.uint8) for size in sizes)
-    found = features(tower, shown)
+    packed = next(Composer((rendered(eight),), tokenizer, 0).batches(1)).packed
+    found, states = seen(network, packed, shown)
+    assert states is None
     with torch.no_grad():
         expected = torch.cat([tokens(tower, image[None])[0] for image in shown])
     assert torch.allclose(found, expected, atol=2e-2)

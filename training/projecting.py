@@ -1,0 +1,122 @@
+"""What the projectors of the other encoders should say of their features, before anything conditions it.
+
+As with the tower: a token that speaks in the language model's own words is understood in minutes. The depth
+estimator's tokens say how near their patch is, between the words "near" and "far"; the segmenter's how much of the
+picture the thing covers that fills most of their block, between "larger" and "smaller".
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from foveal.agent.actions import Encoder
+from foveal.training.align import said_loss
+from foveal.training.glimpses import content, filling
+from foveal.training.meanings import FROM_AFAR, Dictionary
+from foveal.training.reencoders import Encoders, blocks_of, patches_of
+from foveal.training.reseeing import projector_of
+from foveal.training.scenes import DEPTH_SIDE, Scenes
+
+KINDS: tuple[Encoder, ...] = ("detection", "seg")
+SCALE: dict[Encoder, str] = {"detection": "near", "seg": "larger"}
+"""What the tokens of an encoder measure, as the dictionary calls it."""
+REACH = 0.5
+"""Cosine with the measure's direction at its ends."""
+LEAST, MOST = 0.001, 0.25
+"""Shares of the picture that count as the smallest and the largest thing."""
+
+
+@dataclass(frozen=True)
+class Looked:
+    """One picture through one encoder, and what its tokens should say."""
+
+    encoder: Encoder
+    features: NDArray[np.float32]
+    said: dict[str, NDArray[np.int64]]
+    """Per attribute (tokens,): 1 + the index of the word, 0 for nothing."""
+    measure: NDArray[np.float32]
+    """(tokens,) 0 far or small to 1 near or large; nan where it is not to be said."""
+    grid: tuple[int, int]
+
+
+def stream(
+    scenes: Scenes, encoders: Encoders, rng: np.random.Generator, batch: int
+) -> Iterator[list[Looked]]:
+    """Endless batches; what was encoded once is kept."""
+    known: dict[tuple[int, Encoder], Looked] = {}
+    while True:
+        keys = [(int(rng.integers(len(scenes))), kind) for kind in KINDS for _ in range(batch // 2)]
+        for number, kind in keys:
+            if (number, kind) not in known:
+                known[number, kind] = looked(scenes, number, kind, encoders)
+        yield [known[key] for key in keys]
+
+
+def looked(scenes: Scenes, number: int, kind: Encoder, encoders: Encoders) -> Looked:
+    """A cached scene through one encoder."""
+    _, _, width, height = content(scenes, number)
+    side = max(width, height)
+    seg = kind == "seg"
+    grid = blocks_of(width, height) if seg else patches_of(width, height)
+    window = (0, 0, side, side) if seg else (0, 0, width, height)
+    which = filling(scenes, number, window, grid)
+    rows = scenes.things[number]
+    said = {
+        name: np.where(which >= 0, rows[name].astype(np.int64)[which] + 1, 0) for name in FROM_AFAR
+    }
+    measure = covered(scenes, number, which) if seg else nearness(scenes, number, grid)
+    return Looked(kind, encoders[kind](scenes.pictures[number]), said, measure, grid)
+
+
+def covered(scenes: Scenes, number: int, which: NDArray[np.int64]) -> NDArray[np.float32]:
+    """(tokens,) how large the thing is that fills most of each block, even in the logarithm of its area."""
+    _, _, width, height = content(scenes, number)
+    shares = scenes.things[number]["visible"][which].astype(np.float32) / (width * height)
+    levels = np.log(np.clip(shares, LEAST, MOST) / LEAST) / np.log(MOST / LEAST)
+    return np.where(which >= 0, levels, np.nan).astype(np.float32)
+
+
+def nearness(scenes: Scenes, number: int, grid: tuple[int, int]) -> NDArray[np.float32]:
+    """(tokens,) how near each patch is, even in 1 / distance from the farthest pixel to the nearest."""
+    x0, y0, x1, y1 = scenes.content[number] * DEPTH_SIDE
+    ys = (y0 + (np.arange(grid[0]) + 0.5) * (y1 - y0) / grid[0]).astype(int)
+    xs = (x0 + (np.arange(grid[1]) + 0.5) * (x1 - x0) / grid[1]).astype(int)
+    metres = np.asarray(scenes.depth[number], np.float32)
+    if scenes.flat[number]:
+        return np.full(grid[0] * grid[1], np.nan, np.float32)
+    inverse = 1 / metres[metres > 0]
+    low, high = float(inverse.min()), float(inverse.max())
+    cells = 1 / np.maximum(metres[ys[:, None], xs[None]], 0.05)
+    return np.clip((cells - low) / max(high - low, 1e-6), 0, 1).astype(np.float32).ravel()
+
+
+def projection_loss(
+    network: Any, words: Dictionary, batch: list[Looked]
+) -> tuple[Tensor, dict[str, float]]:
+    """How far the tokens of a batch are from saying what they should; and how much of it they say."""
+    losses: list[Tensor] = []
+    shares: dict[str, list[float]] = {}
+    for one in batch:
+        device = words.rows.device
+        tokens = projector_of(network, one.encoder)(torch.from_numpy(one.features).to(device), None)
+        loss, numbers = said_loss(
+            tokens[None], words, {k: v[None] for k, v in one.said.items()}, one.grid
+        )
+        wanted = torch.from_numpy(one.measure).to(device)
+        told = ~wanted.isnan()
+        losses.append(loss)
+        if told.any():
+            cosine = functional.normalize(tokens, dim=1)[told] @ words.scales[SCALE[one.encoder]]
+            off = cosine - REACH * (2 * wanted[told] - 1)
+            losses.append(8 * off.pow(2).mean())
+            numbers["measure"] = 1 - float(off.detach().abs().mean()) / REACH
+        for name, value in numbers.items():
+            shares.setdefault(f"{one.encoder}_{name}", []).append(value)
+    means = {name: round(sum(values) / len(values), 4) for name, values in shares.items()}
+    return torch.stack(losses).sum() / len(batch), means
