@@ -179,6 +179,6 @@ def results(
         from foveal import results
         from foveal.agent.choosing import choose
 
-        return results.results(results.Order(out, choose(profile), limit, seed, write))
+        return results.results(results.Order(out, choose(profile), limit, seed, write, profile))
 
     return job

@@ -63,7 +63,11 @@ def _tools(report: Report) -> Table:
 
 def _lines(report: Report) -> list[str]:
     setting, time = report.setting, report.time
-    warm = "" if time.p50 is None else f", half of the rest at most {time.p50:.2f} s, 95 % of it {time.p95:.2f} s"
+    warm = (
+        ""
+        if time.p50 is None
+        else f", half of the rest at most {time.p50:.2f} s, 95 % of it {time.p95:.2f} s"
+    )
     lines = [
         f"profile {setting.profile}, tools {' '.join(setting.tools) or 'none'}, "
         f"{setting.split} seed {setting.seed}"

@@ -27,6 +27,13 @@ class Order:
     limit: int = 600
     seed: int = 0
     write: Path | None = None
+    named: str | None = None
+    """The profile as typed, if one was."""
+
+    @property
+    def whose(self) -> str:
+        """What names the profile in a command."""
+        return "" if self.named is None else f" --profile {self.named}"
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,7 @@ class Run:
         }  # fmt: skip
         said = " ".join(f"{name} {value}" for name, value in options.items() if value)
         where = f"--limit {order.limit} --seed {order.seed} --out {order.out / self.name}"
-        return f"agent eval tabletop {said} {where}"
+        return f"agent eval tabletop {said} {where}{order.whose}"
 
 
 RUNS = (
@@ -94,8 +101,8 @@ def measured(order: Order) -> Measured:
     _say("outside")
     asked = outside.Order(order.profile, count(order.limit), order.seed, out=order.out / "outside")
     commands = {run.name: run.command(order) for run in RUNS} | {
-        "specialists": f"agent eval specialists --split test --scenes {scenes} --out {folder}",
-        "outside": f"agent eval outside --limit {asked.limit} --seed {order.seed} --out {asked.out}",
+        "specialists": f"agent eval specialists --split test --scenes {scenes} --out {folder}{order.whose}",
+        "outside": f"agent eval outside --limit {asked.limit} --seed {order.seed} --out {asked.out}{order.whose}",
     }
     return Measured(
         reports=reports,

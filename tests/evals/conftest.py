@@ -42,7 +42,7 @@ def hard() -> list[Scene]:
 def _row(
     answer: str, truth: str, confidence: float | None = None, *seen: Observation, **more: Any
 ) -> Scored:
-    """A question that was answered after these observations; looks at the whole grid unless `actions` are given."""
+    """A question that was answered after these observations; looks at the whole grid without `actions`."""
     actions = more.pop("actions", [WHOLE] * len(seen))
     hops = tuple(
         Hop(turn=turn, action=action, specialist="s", observation=one)
@@ -53,10 +53,13 @@ def _row(
         usage=Spent(), seconds=more.pop("seconds", 0.0), trace=None, notes=(), run="r", image="i",
         faithful=more.pop("faithful", None),
     )  # fmt: skip
-    return Scored(
-        **{"scene": 0, "family": "count", "question": "?", "size": (80, 80)} | more,
-        truth=truth, result=result, verdict=verdict(answer, truth),
-    )  # fmt: skip
+    given: dict[str, Any] = {
+        "scene": 0,
+        "family": "count",
+        "question": "?",
+        "size": (80, 80),
+    } | more
+    return Scored(**given, truth=truth, result=result, verdict=verdict(answer, truth))
 
 
 @pytest.fixture

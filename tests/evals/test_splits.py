@@ -4,7 +4,7 @@ from itertools import combinations
 
 import pytest
 
-from foveal.evals.runner import BLOCK
+from foveal.evals.deck import BLOCK
 from foveal.evals.splits import LEVELS, SPLITS, generator, is_drawing, size_of
 
 

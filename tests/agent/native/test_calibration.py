@@ -40,7 +40,7 @@ async def test_answers_are_told_with_the_chance_that_they_are_right(
     native: Any, shelf: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failed = Failed(error="specialist", message="out of order")
-    cases = (
+    cases: tuple[tuple[list[Observed], float], ...] = (
         ([], 0.125),
         ([Observed(action=CUBES, observation=failed)], 0.125),
         ([Observed(action=CUBES, observation=Detected(phrase="cubes"))], 0.625),
