@@ -49,7 +49,7 @@ def _cells(share: Share) -> tuple[str, ...]:
 
 def _tools(report: Report) -> Table:
     verified = ("caused",) if report.setting.verify else ()
-    table = _table("tool", "a question", "in", "judged", "was right", "95 %", *verified)
+    table = _table("tool", "a question", "of questions", "judged", "true", "95 %", *verified)
     for name, use in report.tools.items():
         right = (
             ("", "") if use.accuracy is None else (f"{use.accuracy:.1%}", _interval(use.interval))

@@ -8,7 +8,7 @@ from foveal import evaluating, outside, specialist_scores
 from foveal.agent.loudness import quiet
 from foveal.agent.profiles import Profile
 from foveal.evals.kept import kept_rows
-from foveal.evals.outside import Outside, count
+from foveal.evals.outside import PHOTOGRAPHS, Outside, count, photograph
 from foveal.evals.questions import VISUAL
 from foveal.evals.report import Report
 from foveal.evals.scored import Scored
@@ -94,6 +94,7 @@ def results(order: Order) -> int:
 
 def measured(order: Order) -> Measured:
     """Everything, what is kept already being read."""
+    photograph(PHOTOGRAPHS[0])  # missing, they are missed now and not hours later
     reports = {run.name: _reported(run, order) for run in RUNS}
     _say("specialists")
     folder, scenes = order.out / "specialists", min(order.limit, specialist_scores.SCENES)

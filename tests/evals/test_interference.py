@@ -91,6 +91,21 @@ async def test_shuffled_observations_are_those_of_the_image_before(
         await between.dispatch(LOOK, images[2], (mark(images[2]),))
 
 
+async def test_what_an_earlier_process_asked_is_recalled(
+    seeing: Seeing, store: ImageStore, images: list[str]
+) -> None:
+    between = Interference(seeing, store, "shuffle")
+    between.recall([(Detect(phrase="cube"), images[0], ()), (LOOK, images[1], (mark(images[1]),))])
+    assert not seeing.asked
+    seen = await between.dispatch(Detect(phrase="cone"), images[2])
+    assert isinstance(seen, Detected)
+    assert seen.phrase == images[0][:4]
+    assert len(seeing.asked) == 3
+    looked = await between.dispatch(LOOK, images[2], (mark(images[2]),))
+    assert isinstance(looked, Looked)
+    assert looked.views[0].source.image == images[1]
+
+
 async def test_blanked_tokens_are_zeros_in_the_same_words(
     seeing: Seeing, store: ImageStore, images: list[str]
 ) -> None:

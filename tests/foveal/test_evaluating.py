@@ -45,6 +45,8 @@ def test_people_get_a_table(
         ["--limit", "0"],
         ["--seed", "-1"],
         ["--tools", "fly"],
+        ["--families", "smell"],
+        ["--out", __file__],
         ["--profile", "tiny"],
         ["--ablate", "h"],
         ["--ablate", "h=own"],

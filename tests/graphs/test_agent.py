@@ -321,6 +321,16 @@ def test_low_confidence_names_what_the_profile_is_for(painter: Any, picture: Any
     )
 
 
+@pytest.mark.parametrize("confidence", [0.9, None])
+def test_an_open_answer_is_unsure_however_likely_it_was(
+    confidence: float | None, painter: Any, picture: Any
+) -> None:
+    model = ScriptedModel(["unknown"], [confidence])
+    (note,) = ask(picture, "?", model=model, dispatcher=painter, store=painter.store).notes
+    assert note.startswith("no answer found; profile 'embedded' was trained for rendered")
+    assert "(vpt-2b-free, openai)" in note
+
+
 @pytest.mark.parametrize("library", ["torch", "transformers", "safetensors"])
 def test_a_missing_extra_is_the_users_to_install(
     library: str, picture: Any, monkeypatch: pytest.MonkeyPatch
