@@ -85,9 +85,9 @@ def detailed(boxes: NDArray[Any], window: Window, grid: tuple[int, int]) -> NDAr
 
 
 def filling(
-    scenes: Scenes, number: int, window: Window, grid: tuple[int, int]
+    scenes: Scenes, number: int, window: Window, grid: tuple[int, int], least: float = 0.2
 ) -> NDArray[np.int64]:
-    """(cells,) the row of the thing that fills most of each cell and at least a fifth; -1 for none.
+    """(cells,) the row of the thing that fills most of each cell and at least this share; -1 for none.
 
     The window may reach beyond the picture to the right and below, where nothing is.
     """
@@ -100,7 +100,7 @@ def filling(
     seen = np.where(inside, near, 0)
     cells = seen.reshape(high, FINE, wide, FINE).transpose(0, 2, 1, 3).reshape(-1, FINE**2)
     counts = np.stack([(cells == j + 1).sum(1) for j in range(scenes.things.shape[1])], axis=1)
-    return np.where(counts.max(1) >= FINE**2 / 5, counts.argmax(1), -1)
+    return np.where(counts.max(1) >= FINE**2 * least, counts.argmax(1), -1)
 
 
 def _middles(low: int, high: int, count: int) -> NDArray[np.int64]:

@@ -28,6 +28,8 @@ SCALE: dict[Encoder, str] = {"detection": "near", "seg": "larger"}
 """What the tokens of an encoder measure, as the dictionary calls it."""
 REACH = 0.5
 """Cosine with the measure's direction at its ends."""
+LITTLE = 0.02
+"""Share of a segmenter's block, which is large, that a thing must fill to be spoken of."""
 LEAST, MOST = 0.001, 0.25
 """Shares of the picture that count as the smallest and the largest thing."""
 
@@ -65,7 +67,7 @@ def looked(scenes: Scenes, number: int, kind: Encoder, encoders: Encoders) -> Lo
     seg = kind == "seg"
     grid = blocks_of(width, height) if seg else patches_of(width, height)
     window = (0, 0, side, side) if seg else (0, 0, width, height)
-    which = filling(scenes, number, window, grid)
+    which = filling(scenes, number, window, grid, LITTLE if seg else 0.2)
     rows = scenes.things[number]
     said = {
         name: np.where(which >= 0, rows[name].astype(np.int64)[which] + 1, 0) for name in FROM_AFAR

@@ -103,4 +103,4 @@ def _states(network: Any, packed: Packed, blanked: Tensor) -> Tensor:
     parts = [part for part, kept in zip(blanked.split(counts), asks, strict=True) if kept]
     some = packed.of_rows(asks)
     hidden = stream(network, some, torch.cat(parts))
-    return hidden[:, :-1][some.controls[:, 1:]]
+    return hidden[:, :-1][some.controls[:, 1:]].float()

@@ -2,11 +2,14 @@
 
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
-from foveal.agent.dialogue import Foveal
+from foveal.agent.dialogue import Foveal, Reseen
+from foveal.agent.grammar import CONTROL_TOKENS
 from foveal.agent.native import model as native
 from foveal.agent.native.context import Context
 from foveal.agent.native.model import NativeModel
@@ -14,22 +17,26 @@ from foveal.agent.transcript import Acted, Injected
 from foveal.agent.vision import VisionEncoder
 from foveal.training.corpus import TOOLS, Dialogue
 from foveal.training.encode import Sequence, encode
-from foveal.training.glimpses import grid_of
+from foveal.training.glimpses import grid_of, picture
+from foveal.training.packing import Row, stack
 from foveal.training.pictured import view_grid
+from foveal.training.reencoders import add_projectors
+from foveal.training.reseeing import Again, seen
 from foveal.training.sightings import Faults
 from foveal.training.sizes import PIXELS
 from foveal.training.tokenizer import SYSTEM, number
 
+SURE = Faults(0.0, 0.0, 0.0, 0.0)
 FAMILIES = ("count", "exist", "colour", "shape", "read", "nearer", "side", "larger",
             "reading", "unheard", "open")  # fmt: skip
 
 
 class Noise:
-    """A store with one picture of noise."""
+    """A store with one picture of noise, so coarse that it looks alike however it is resized."""
 
     def __init__(self, size: tuple[int, int]) -> None:
-        noise = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3))
-        self.picture = noise.astype(np.uint8)
+        noise = np.random.default_rng(0).integers(0, 256, (3, 3, 3)).astype(np.uint8)
+        self.picture = cv2.resize(noise, size, interpolation=cv2.INTER_CUBIC)
 
     def pixels(self, image: str) -> NDArray[np.uint8]:
         return self.picture
@@ -63,11 +70,18 @@ def served(tokenizer: Any, tiny: Any, tmp_path_factory: pytest.TempPathFactory) 
     file = tmp_path_factory.mktemp("served") / "tokenizer.json"
     tokenizer.save(str(file))
     network = tiny(tokenizer)
+    add_projectors(network)
     processor = Qwen2VLImageProcessorPil(size={"shortest_edge": PIXELS, "longest_edge": PIXELS})
     vision = VisionEncoder(network.model.visual, processor)
-    return NativeModel(
-        network, PreTrainedTokenizerFast(tokenizer_file=str(file)), vision, Foveal(SYSTEM)
-    )
+    words = PreTrainedTokenizerFast(tokenizer_file=str(file))
+    projectors = {"clip": network.clip_projector}
+    return NativeModel(network, words, vision, Foveal(SYSTEM), projectors=projectors)
+
+
+def forget(model: NativeModel) -> None:
+    """Every world's picture has the same name here; a session that is not collected yet still holds the last."""
+    model._seen.clear()
+    model._shown.clear()
 
 
 async def replayed(model: NativeModel, run: Dialogue) -> Any:
@@ -102,7 +116,7 @@ async def test_serving_builds_the_same_tokens_at_the_same_places(
     for seed, tools in [(0, TOOLS), (1, TOOLS), (2, ("detect", "depth")), (3, ())]:
         run = play(family, seed, views=True, tools=tools)
         made = encode(run, tokenizer, view_grid)
-        served._seen.clear()
+        forget(served)
         context = await live(served, run)
         assert isinstance(context, Recorded)
         [pad] = served.ids("<|image_pad|>")
@@ -110,6 +124,33 @@ async def test_serving_builds_the_same_tokens_at_the_same_places(
         # Serving ends where the model's last turn does: nobody needs what would follow its end.
         assert ids == made.ids[:-1].tolist()
         assert np.array_equal(np.concatenate(context.axes, axis=1), made.positions[:, :-1])
+
+
+async def test_serving_sees_again_what_training_showed(
+    served: NativeModel, tokenizer: Any, play: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Through the model's own tower: the same tokens in a line, and the same state before them."""
+    monkeypatch.setattr(native, "Context", Recorded)
+    run = play("count", 1, views=True, encoders=True, tools=("reencode",), faults=SURE)
+    made = encode(run, tokenizer, view_grid)
+    assert [isinstance(picture, Reseen) for picture, _ in made.views] == [False, True]
+    forget(served)
+    context = await heard(served, run)
+    [pad] = served.ids("<|image_pad|>")
+    assert [pad if token is None else token for token in context.ids] == made.ids[:-1].tolist()
+    assert np.array_equal(np.concatenate(context.axes, axis=1), made.positions[:, :-1])
+    shelf = Noise(run.asked.size)
+    image = picture(shelf.picture, (0, 0, *run.asked.size), made.views[0][1])
+    row = Row()
+    row.add(made)
+    controls = [number(tokenizer, token) for token in CONTROL_TOKENS]
+    packed = stack([row], len(row), number(tokenizer, "<|endoftext|>"), pad, controls)
+    tokens = made.views[1][1][0] * made.views[1][1][1]
+    with torch.no_grad():
+        _, states = seen(served.network, packed, (image, Again("clip", image, tokens)))
+    assert states is not None
+    (state,) = context.states
+    assert torch.cosine_similarity(states[0].float(), state, dim=0) > 0.98
 
 
 def encoded(play: Any, tokenizer: Any, family: str, **world: Any) -> tuple[Dialogue, Sequence]:

@@ -1,0 +1,97 @@
+"""Re-encoded tokens depend on the state in which they were asked for, and that state learns from them."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from foveal.agent.profiles import embedded_weights
+from foveal.training.pictured import Composer
+from foveal.training.reencoders import (
+    Encoders,
+    add_projectors,
+    blocks_of,
+    encoders_of,
+    patches_of,
+)
+from foveal.training.reseeing import Again, seen
+from foveal.training.scenes import Scenes
+from foveal.training.stages import emission_loss
+from foveal.training.subjects import rendered
+
+
+@pytest.fixture(scope="module")
+def encoders() -> Encoders:
+    return encoders_of(embedded_weights())
+
+
+@pytest.fixture
+def network(tokenizer: Any, tiny: Any) -> Any:
+    made = tiny(tokenizer)
+    add_projectors(made)
+    return made
+
+
+def asking(eight: Scenes, tokenizer: Any, encoders: Encoders) -> Any:
+    """A batch in which something is seen again."""
+    source = rendered(eight, (), encoders)
+    for batch in Composer((source,), tokenizer, 0).batches(3):
+        if any(isinstance(shown, Again) for shown in batch.pictures):
+            return batch
+    raise AssertionError("endless")
+
+
+@pytest.mark.parametrize("size", [(512, 512), (640, 480), (300, 500), (64, 64), (810, 1080)])
+def test_training_counts_the_tokens_that_serving_makes(
+    network: Any, encoders: Encoders, size: tuple[int, int]
+) -> None:
+    image = np.zeros((size[1], size[0], 3), np.uint8)
+    for kind, grid in (("detection", patches_of), ("seg", blocks_of)):
+        features = torch.from_numpy(encoders[kind](image))  # type: ignore[index]
+        rows, columns = grid(*size)
+        assert len(getattr(network, f"{kind}_projector")(features, None)) == rows * columns
+
+
+def test_every_control_token_has_its_re_encoding(
+    eight: Scenes, tokenizer: Any, network: Any, encoders: Encoders
+) -> None:
+    batch = asking(eight, tokenizer, encoders)
+    again = [shown for shown in batch.pictures if isinstance(shown, Again)]
+    assert int(batch.packed.controls.sum()) == len(again)
+    tokens, states = seen(network, batch.packed, batch.pictures)
+    assert states is not None
+    assert len(states) == len(again)
+    assert len(tokens) == int(batch.packed.visual.sum())
+
+
+def test_projector_and_state_learn_together(
+    eight: Scenes, tokenizer: Any, network: Any, encoders: Encoders
+) -> None:
+    batch = asking(eight, tokenizer, encoders)
+    tokens, states = seen(network, batch.packed, batch.pictures)
+    loss, _ = emission_loss(network, batch.packed, tokens, states)
+    loss.backward()
+    kind = next(shown.encoder for shown in batch.pictures if isinstance(shown, Again))
+    condition = getattr(network, f"{kind}_projector").linear_condition.weight
+    assert condition.grad.abs().sum() > 0
+    assert states is not None
+    assert states.requires_grad
+    assert all(p.grad is None for p in network.model.visual.parameters())
+
+
+def test_the_state_does_not_depend_on_what_it_asks_for(
+    eight: Scenes, tokenizer: Any, network: Any, encoders: Encoders
+) -> None:
+    batch = asking(eight, tokenizer, encoders)
+    others = tuple(
+        Again(s.encoder, s.values[..., ::-1].copy(), s.count) if isinstance(s, Again) else s
+        for s in batch.pictures
+    )
+    with torch.no_grad():
+        tokens, states = seen(network, batch.packed, batch.pictures)
+        changed, same = seen(network, batch.packed, others)
+    assert states is not None
+    assert same is not None
+    assert torch.equal(states, same)
+    assert not torch.equal(tokens, changed)
