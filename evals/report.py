@@ -14,6 +14,7 @@ from foveal.evals.score import verdict, wilson
 from foveal.evals.scored import Frozen, Scored
 from foveal.evals.splits import Split
 from foveal.evals.timing import Times, times
+from foveal.graphs.doubt import looked
 
 
 class Setting(Frozen):
@@ -101,7 +102,7 @@ def reported(rows: Sequence[Scored], setting: Setting, seconds: float) -> Report
         reliability=calibrated,
         time=times(rows),
         ended_by=dict(Counter(row.result.ended_by for row in rows)),
-        direct=_direct(rows),
+        direct=_direct(rows, setting.verify),
         seconds=round(seconds, 3),
         setting=setting,
         version=version("foveal"),
@@ -124,15 +125,21 @@ def share_of(rows: Sequence[Scored]) -> Share:
     )
 
 
-def _direct(rows: Sequence[Scored]) -> Share | None:
+def _direct(rows: Sequence[Scored], verified: bool) -> Share | None:
     """The share of the answers without looking; None unless all are there."""
-    answers = [row.result.direct for row in rows]
     judged = [
-        row.model_copy(update={"verdict": verdict(direct.answer, row.truth)})
-        for row, direct in zip(rows, answers, strict=True)
-        if direct is not None
+        row.model_copy(update={"verdict": verdict(answer, row.truth)})
+        for row in rows
+        if (answer := _without(row, verified)) is not None
     ]
     return share_of(judged) if judged and len(judged) == len(rows) else None
+
+
+def _without(row: Scored, verified: bool) -> str | None:
+    """The answer without looking, where it is known; verifying only asks for it where anything was seen."""
+    if row.result.direct is not None:
+        return row.result.direct.answer
+    return row.result.answer if verified and not looked(row.result) else None
 
 
 def _majority(rows: Sequence[Scored]) -> float:

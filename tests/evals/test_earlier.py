@@ -41,7 +41,7 @@ def test_the_last_of_each_kind_with_its_marks_and_its_image(row: Any) -> None:
     assert found["detect"][0] == Detect(phrase="cone")
     ((read_mark,), (look_mark,)) = found["read"][2], found["look"][2]
     assert (read_mark.box, read_mark.index) == (CUBE.box, 1)
-    assert look_mark.box.xyxy == cells_to_box(region, 80, 80)
+    assert look_mark.box.xyxy == tuple(map(float, cells_to_box(region, 80, 80)))
     for number in range(3):
         assert store.pixels(content_hash(scene(number, "val", (256, 256)).image)).any()
 

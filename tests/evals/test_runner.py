@@ -117,6 +117,9 @@ def test_answers_without_looking_are_judged_beside_when_all_are_there() -> None:
     some = iter(["yes", None] * 4)
     assert evaluate(Oracle(lambda text: "?", lambda text: next(some)), Plan(8)).direct is None
     assert evaluate(Oracle(lambda text: "?"), Plan(8)).direct is None
+    blind = evaluate(Oracle(lambda text: truths[text]), Plan(8, verify=True)).direct
+    assert blind is not None  # nothing was seen, so there was nothing to ask again
+    assert (blind.n, blind.right) == (8, 8)
 
 
 def test_silence_is_no_answer_and_not_right() -> None:
