@@ -15,6 +15,8 @@ from foveal.training.tower import CELL
 Window = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels of a cached picture."""
 
+ENOUGH = {name: 0.06 if name in FROM_AFAR else 0.2 for name in ATTRIBUTES}
+"""Share of a cell that a thing must fill for the cell to say this of it: colours show before textures do."""
 FINE = 6
 """Places on a side of a cell at which it is looked up what is there."""
 
@@ -59,14 +61,16 @@ def picture(image: NDArray[np.uint8], window: Window, grid: tuple[int, int]) -> 
 def labels(
     scenes: Scenes, number: int, window: Window, grid: tuple[int, int]
 ) -> dict[str, NDArray[np.int64]]:
-    """What each cell (cells,) shows: of the thing that fills most of it, if any fills a fifth."""
+    """What each cell (cells,) shows: of the thing that fills most of it, if any fills enough."""
     rows = scenes.things[number]
-    which = filling(scenes, number, window, grid)
     spoken = words_of(rows, detailed(rows["xyxy"], window, grid))
-    return {
-        name: np.where(which >= 0, said[which], 0 if name in FROM_AFAR else -1)
-        for name, said in spoken.items()
-    }
+    which = {least: filling(scenes, number, window, grid, least) for least in set(ENOUGH.values())}
+    return {name: spread(name, said, which[ENOUGH[name]]) for name, said in spoken.items()}
+
+
+def spread(name: str, said: NDArray[np.int64], which: NDArray[np.int64]) -> NDArray[np.int64]:
+    """What is said of each thing, over the cells (cells,) that show it: -1 for none."""
+    return np.where(which >= 0, said[which], 0 if name in FROM_AFAR else -1)
 
 
 def words_of(rows: NDArray[np.void], detail: NDArray[np.bool_]) -> dict[str, NDArray[np.int64]]:
@@ -85,7 +89,7 @@ def detailed(boxes: NDArray[Any], window: Window, grid: tuple[int, int]) -> NDAr
 
 
 def filling(
-    scenes: Scenes, number: int, window: Window, grid: tuple[int, int], least: float = 0.2
+    scenes: Scenes, number: int, window: Window, grid: tuple[int, int], least: float
 ) -> NDArray[np.int64]:
     """(cells,) the row of the thing that fills most of each cell and at least this share; -1 for none.
 

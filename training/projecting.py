@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from foveal.agent.actions import Encoder
 from foveal.training.align import said_loss
-from foveal.training.glimpses import content, filling
+from foveal.training.glimpses import ENOUGH, content, filling
 from foveal.training.meanings import FROM_AFAR, Dictionary
 from foveal.training.reencoders import Encoders, blocks_of, patches_of
 from foveal.training.reseeing import projector_of
@@ -67,7 +67,7 @@ def looked(scenes: Scenes, number: int, kind: Encoder, encoders: Encoders) -> Lo
     seg = kind == "seg"
     grid = blocks_of(width, height) if seg else patches_of(width, height)
     window = (0, 0, side, side) if seg else (0, 0, width, height)
-    which = filling(scenes, number, window, grid, LITTLE if seg else 0.2)
+    which = filling(scenes, number, window, grid, LITTLE if seg else ENOUGH["colour"])
     rows = scenes.things[number]
     said = {
         name: np.where(which >= 0, rows[name].astype(np.int64)[which] + 1, 0) for name in FROM_AFAR

@@ -17,10 +17,10 @@ from foveal.agent.dialogue import Reseen
 from foveal.agent.observations import View
 from foveal.evals.truth import Scene, Thing
 from foveal.training.encode import Picture
-from foveal.training.glimpses import Window, content, detailed, words_of
+from foveal.training.glimpses import ENOUGH, Window, content, detailed, spread, words_of
 from foveal.training.glimpses import picture as cut
 from foveal.training.imagine import imagined
-from foveal.training.meanings import ATTRIBUTES, FROM_AFAR, Dictionary
+from foveal.training.meanings import ATTRIBUTES, Dictionary
 from foveal.training.reencoders import Encoders
 from foveal.training.reseeing import Again, Shown
 from foveal.training.rows import rows, things
@@ -32,13 +32,15 @@ NOISE = 0.35
 """Length of what is random in an imagined token, of the token's own."""
 MISTAKEN = {
     "colour": 0.02,
-    "shape": 0.1,
+    "shape": 0.2,
     "material": 0.1,
     "texture": 0.06,
-    "symbol": 0.03,
-    "hour": 0.03,
+    "symbol": 0.06,
+    "hour": 0.04,
 }
 """Probability that a whole view shows a thing as having another attribute than it has."""
+AFAR = {"colour": 0.05, "shape": 0.4}
+"""The same for things too small in the view to show details."""
 SOLID = 0.75
 """Share of its box that a thing fills, about."""
 
@@ -129,17 +131,21 @@ class Imagined:
 
     def _said(self, seen: Window, grid: Grid) -> dict[str, NDArray[np.int64]]:
         kept = rows(self.scene.things, 1.0, 0, 0)
-        said = words_of(kept, detailed(kept["xyxy"], seen, grid))
-        which = fills(self.scene.things, seen, grid)
+        detail = detailed(kept["xyxy"], seen, grid)
+        said = words_of(kept, detail)
+        which = {
+            least: fills(self.scene.things, seen, grid, least) for least in set(ENOUGH.values())
+        }
         return {
-            name: np.where(
-                which >= 0, self._mistaken(name, words)[which], 0 if name in FROM_AFAR else -1
-            )
+            name: spread(name, self._mistaken(name, words, detail), which[ENOUGH[name]])
             for name, words in said.items()
         }
 
-    def _mistaken(self, name: str, words: NDArray[np.int64]) -> NDArray[np.int64]:
-        wrong = (self.rng.random(len(words)) < MISTAKEN[name]) & (words > 0)
+    def _mistaken(
+        self, name: str, words: NDArray[np.int64], detail: NDArray[np.bool_]
+    ) -> NDArray[np.int64]:
+        often = np.where(detail, MISTAKEN[name], AFAR.get(name, MISTAKEN[name]))
+        wrong = (self.rng.random(len(words)) < often) & (words > 0)
         others = self.rng.integers(1, 1 + len(ATTRIBUTES[name]), len(words))
         return np.where(wrong, others, words)
 
@@ -158,8 +164,8 @@ def fancied(words: Dictionary) -> Source:
     return draw
 
 
-def fills(seen: tuple[Thing, ...], view: Window, grid: Grid) -> NDArray[np.int64]:
-    """(cells,) the place in `seen` of the thing that fills most of each cell and at least a fifth; -1 for none.
+def fills(seen: tuple[Thing, ...], view: Window, grid: Grid, least: float) -> NDArray[np.int64]:
+    """(cells,) the place in `seen` of the thing that fills most of each cell, at least this share; -1 for none.
 
     Things count as rectangles; nearer ones hide those behind them.
     """
@@ -175,7 +181,7 @@ def fills(seen: tuple[Thing, ...], view: Window, grid: Grid) -> NDArray[np.int64
             ys[1] - ys[0]
         )
         share = SOLID * np.outer(high, wide)
-        over = (share >= 0.2) & (share >= 0.8 * most)
+        over = (share >= least) & (share >= 0.8 * most)
         most[over], which[over] = share[over], place
     return which.ravel()
 
