@@ -168,7 +168,7 @@ class _Player:
             return _PLANS[family]
         if self.world.encoders and "reencode" in self.tools and family in SEEN_AGAIN:
             return (_Player.look_again,)
-        if self.world.views and family in POINTED:
+        if self.world.views and family in POINTED and self.question.targets:
             return _POINTING.get(family, (_Player.look_there,))
         return _PLANS[family]
 
@@ -292,7 +292,7 @@ class _Player:
 
     def alike(self) -> list[Perception]:
         """All that has the colour, or the shape, of what was found."""
-        if not self.found:
+        if not self.found or not self.question.targets:
             return self._at_a_loss()
         colour, noun = parts(self.found[0].label)
         one, other = (
@@ -341,10 +341,10 @@ class _Player:
 
     def read_target(self) -> list[Perception]:
         """Read the thing that is asked about, if it has a text; another one, if it was not found."""
-        wanted = self.question.targets[0]
         if not self.reads:
             seen = {t.id for f in self.found if (t := self.origin[f.index].thing)}
             return [] if seen.issuperset(self.question.targets) else self._at_a_loss()
+        wanted = self.question.targets[0]
         found = [f for f in self.found if (t := self.origin[f.index].thing) and t.id == wanted]
         return [Read(target=Object(index=f.index)) for f in [*found, *self.found][:1]]
 

@@ -4,6 +4,7 @@ Text skills need no image, and training them without one is several times cheape
 """
 
 import string
+from dataclasses import replace
 
 import numpy as np
 
@@ -20,16 +21,26 @@ from foveal.evals.vocabulary import (
     SYMBOLS,
     TEXTURES,
     TRINKETS,
+    label,
 )
 from foveal.evals.words import sign_text
 from foveal.training import nouns
+from foveal.training.corpus import fits
 
 SIZES = ((512, 512), (640, 480), (480, 640), (384, 512), (800, 600), (810, 1080))
 FAMILIES = (*ALL, *("nearer", "larger", "size", "more", "same") * 2, *("side", "above", "hop") * 5)
 """Families to draw from; comparisons, which are learnt last, come more often, and places most often."""
 
+PRESUMING_NOTHING = ("count", "exist", "more", "read")
+"""Families whose questions have an answer also where nothing of the kind is; of a sign, whatever can be read."""
 NOUNS = (*SOLIDS * 2, *BOARDS, "sign", *TRINKETS)
 """What imagined things are, each as often as it stands here."""
+
+
+NOTHING = Scene(
+    np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), np.int16), np.zeros((8, 8), np.float32), ()
+)
+"""A scene without a thing."""
 
 
 def imagined(rng: np.random.Generator) -> Scene:
@@ -74,6 +85,19 @@ def ask(scene: Scene, rng: np.random.Generator) -> Question | None:
     family = FAMILIES[rng.integers(len(FAMILIES))]
     fitting = questions(scene, rng, family)
     return fitting[rng.integers(len(fitting))] if fitting else None
+
+
+def missing(scene: Scene, rng: np.random.Generator) -> Question | None:
+    """A question about something that is not in the scene, whose answer is that it is not known."""
+    question = ask(imagined(rng), rng)
+    if question is None or question.family in PRESUMING_NOTHING:
+        return None
+    labels = [label(thing.colour, thing.shape) for thing in scene.things]
+    absent = [p for p in question.phrases if not any(fits(one, p) for one in labels)]
+    # The like of what is there may be there as well.
+    if not absent or (question.family == "same" and question.phrases[0] not in absent):
+        return None
+    return replace(question, answer="unknown", targets=())
 
 
 def outside(rng: np.random.Generator) -> tuple[Question, str]:

@@ -17,7 +17,7 @@ from foveal.training.corpus import World, dialogue
 from foveal.training.encode import Picture, encode
 from foveal.training.encode import Sequence as Encoded
 from foveal.training.glimpses import grid_of
-from foveal.training.imagine import ask, outside
+from foveal.training.imagine import NOTHING, ask, missing, outside
 from foveal.training.packing import Packed, Row, stack
 from foveal.training.policy import allowed
 from foveal.training.reencoders import blocks_of, patches_of
@@ -106,8 +106,10 @@ class Composer:
         image = strange(self.rng)
         size = image.shape[1] * 3, image.shape[0] * 3
         row = Row()
-        for _ in range(4):
-            question, text = outside(self.rng)
+        for _ in range(6):
+            question, text = self._question(NOTHING)
+            if question is None:
+                continue
             sequence = self._sequence(self._world((), size, text), question, tools, _grid(image))
             if not row:
                 row.share(sequence)
@@ -116,8 +118,11 @@ class Composer:
         return row, [image]
 
     def _question(self, scene: Scene) -> tuple[Question | None, str | None]:
-        if self.rng.random() < 0.3:
+        draw = self.rng.random()
+        if draw < 0.3:
             return outside(self.rng)
+        if draw < 0.37 or not scene.things:
+            return missing(scene, self.rng), None
         return ask(scene, self.rng), None
 
     def _world(

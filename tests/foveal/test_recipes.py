@@ -43,10 +43,10 @@ def test_defaults_are_what_the_weights_were_made_with(name: str, trained: list[A
 
 
 def test_options_reach_the_training(trained: list[Any]) -> None:
-    words = ["--minutes", "1.5", "--resume", "false", "--shares", "0.5,0.25,0.25"]
+    words = ["--minutes", "1.5", "--resume", "false", "--shares", "0.4,0.2,0.2,0.1,0.1"]
     assert main(["train", "model", *words]) == 0
     (options,) = trained
-    assert (options.minutes, options.resume, options.shares) == (1.5, False, (0.5, 0.25, 0.25))
+    assert (options.minutes, options.resume, options.shares) == (1.5, False, (0.4, 0.2, 0.2, 0.1, 0.1))
 
 
 @pytest.mark.parametrize(

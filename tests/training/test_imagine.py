@@ -8,9 +8,17 @@ import pytest
 from foveal.agent.observations import Recognised
 from foveal.agent.transcript import Acted, Observed
 from foveal.evals.questions import FAMILIES as ASKED
-from foveal.evals.vocabulary import HELD_OUT
-from foveal.training.corpus import READING, TOOLS, World, dialogue
-from foveal.training.imagine import FAMILIES, ask, found_text, imagined, outside
+from foveal.evals.vocabulary import HELD_OUT, label
+from foveal.training.corpus import READING, TOOLS, World, dialogue, fits
+from foveal.training.imagine import (
+    FAMILIES,
+    NOTHING,
+    ask,
+    found_text,
+    imagined,
+    missing,
+    outside,
+)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -81,3 +89,31 @@ def test_found_text_is_at_most_nine_words_and_sometimes_nothing() -> None:
     assert "" in texts
     assert max(len(text.split()) for text in texts) == 9
     assert all(text == " ".join(text.split()) for text in texts)
+
+
+def test_what_is_missing_is_not_known() -> None:
+    """Some of what the question names is nowhere in the scene, and no plan makes an answer up."""
+    rng = np.random.default_rng(0)
+    families = set()
+    for _ in range(150):
+        scene = imagined(rng)
+        question = missing(scene, rng)
+        if question is None:
+            continue
+        families.add(question.family)
+        labels = [label(thing.colour, thing.shape) for thing in scene.things]
+        assert any(not any(fits(one, p) for one in labels) for p in question.phrases)
+        for tools in (TOOLS, (), ("look", "read"), ("reencode",)):
+            world = World(scene.things, (512, 512), rng, views=True, encoders=True)
+            last = dialogue(world, question, tools).items[-1]
+            assert isinstance(last, Acted)
+            assert last.text == "unknown"
+    assert families.isdisjoint(("count", "exist", "more", "read"))
+    assert len(families) > 8
+
+
+def test_nothing_is_known_of_nothing() -> None:
+    rng = np.random.default_rng(1)
+    asked = [missing(NOTHING, rng) for _ in range(40)]
+    assert sum(one is not None for one in asked) > 20
+    assert all(one.answer == "unknown" for one in asked if one)
