@@ -9,6 +9,7 @@ from typing import Any
 
 from foveal.agent.errors import InputError
 from foveal.agent.native.calibration import CALIBRATION, Calibration
+from foveal.agent.native.trust import Trust
 from foveal.agent.profiles import Profile
 from foveal.agent.weights import SUMS
 from foveal.evals.calibration import Said, fitted, gap, said
@@ -62,7 +63,7 @@ def _claims(order: Order) -> Said:
         decides = plan.setting(profile).model_dump(mode="json") | identity(profile)
         kept = stack.enter_context(Kept(order.out / ASKED, decides))
         model: Any = model_of(profile)
-        model.calibration = None
+        model.trust = Trust()
         agent = stack.enter_context(Agent(profile, model=model))
         say = stack.enter_context(waiting("calibrating"))
         heard = Listeners(

@@ -23,6 +23,7 @@ from tokenizers import Tokenizer
 
 from foveal.agent.errors import InputError, SetupError
 from foveal.agent.weights import load_state, save_state
+from foveal.training.familiarity import write
 from foveal.training.loop import Count, NotNegative, Options, Positive, Task, fit
 from foveal.training.meanings import Dictionary
 from foveal.training.optimisers import Name
@@ -78,6 +79,8 @@ def train(options: ModelOptions) -> None:
             network = _network(tokenizer, options.seed, {}, projecting=bool(options.encoders))
             network.load_state_dict(load_state(options.out / "pictured" / "model.safetensors"))
             _export(network, tokenizer, options.out)
+            scenes = load(options.scenes, options.count)
+            write(network.model.visual.to(options.device), scenes, options.out)
 
 
 def _stages(options: ModelOptions) -> tuple[Stage, ...]:

@@ -95,7 +95,8 @@ def nearness(scenes: Scenes, number: int, grid: tuple[int, int]) -> NDArray[np.f
     inverse = 1 / metres[metres > 0]
     low, high = float(inverse.min()), float(inverse.max())
     cells = 1 / np.maximum(metres[ys[:, None], xs[None]], 0.05)
-    return np.clip((cells - low) / max(high - low, 1e-6), 0, 1).astype(np.float32).ravel()
+    levels = np.clip((cells - low) / max(high - low, 1e-6), 0, 1)
+    return np.asarray(levels, np.float32).ravel()
 
 
 def projection_loss(

@@ -84,11 +84,10 @@ class Rendered:
     def shown(self, picture: Picture, grid: Grid) -> Shown:
         if not isinstance(picture, Reseen):
             return cut(self.pixels, window(picture), grid)
+        count = grid[0] * grid[1]
         if picture.encoder == "clip":
-            values = cut(self.pixels, window(picture.view), grid)
-        else:
-            values = self.encoders[picture.encoder](self.pixels)
-        return Again(picture.encoder, values, grid[0] * grid[1])
+            return Again("clip", cut(self.pixels, window(picture.view), grid), count)
+        return Again(picture.encoder, self.encoders[picture.encoder](self.pixels), count)
 
 
 def rendered(

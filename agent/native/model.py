@@ -16,11 +16,11 @@ from foveal.agent.errors import InputError
 from foveal.agent.grammar import CONTROL_TOKENS
 from foveal.agent.mask import Vocabulary
 from foveal.agent.model import Sight
-from foveal.agent.native.calibration import Calibration
 from foveal.agent.native.context import Context, Projector, Seen
 from foveal.agent.native.control import Control
 from foveal.agent.native.engine import Engine
 from foveal.agent.native.session import NativeSession
+from foveal.agent.native.trust import Trust
 from foveal.agent.schema_mask import SchemaMask, SchemaMasks
 from foveal.agent.transcript import Acted, Asked, Noted, Observed, opening_of
 from foveal.agent.vision import VisionEncoder
@@ -49,11 +49,11 @@ class NativeModel:
         name: str = "native",
         projectors: Mapping[Encoder, Projector] | None = None,
         control: Control | None = None,
-        calibration: Calibration | None = None,
+        trust: Trust | None = None,
     ) -> None:
         """`tokenizer` is a transformers fast tokenizer; `control` may replace the control state.
 
-        With a `calibration` the confidence of an answer is the chance that it is right.
+        `trust` says what the probability of an answer is worth as its confidence.
         """
         self.name = name
         self.network = network.eval()
@@ -64,7 +64,7 @@ class NativeModel:
         self.images = self.dialect.images
         self.projectors = dict(projectors or {})
         self.control = control or Control()
-        self.calibration = calibration
+        self.trust = trust or Trust()
         self.engine = Engine(network)
         self.vocabulary = _vocabulary(tokenizer, network.config.text_config.vocab_size)
         known = self.vocabulary.ids
@@ -88,7 +88,7 @@ class NativeModel:
         vision = VisionEncoder.of(built.network.model.visual, built.layout, device)
         return cls(
             built.network, built.tokenizer, vision, dialect, name, built.projectors, control,
-            Calibration.beside(folder),
+            Trust.beside(folder),
         )  # fmt: skip
 
     async def open(

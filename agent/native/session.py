@@ -11,7 +11,7 @@ from foveal.agent.model import Sight, Usage
 from foveal.agent.native.context import Again, Part, Seen
 from foveal.agent.native.decoding import Decoded, decode, fill
 from foveal.agent.native.engine import Steps
-from foveal.agent.observations import Failed, Reencoded, View
+from foveal.agent.observations import Reencoded, View
 from foveal.agent.transcript import (
     Acted,
     Asked,
@@ -133,10 +133,10 @@ class NativeSession:
 
     def _chance(self, confidence: float, actions: Sequence[Action]) -> float:
         """Of an answer what its probability was found to be worth, of other turns the probability itself."""
-        calibration = self._model.calibration
-        if calibration is None or not any(isinstance(action, Answer) for action in actions):
+        if not any(isinstance(action, Answer) for action in actions):
             return confidence
-        return calibration.of(confidence, any(map(_came_back, self._items)))
+        first = None if self._first is None else self._first.values
+        return self._model.trust.of(confidence, self._items, first)
 
     def _replayed(self) -> list[Part]:
         """The whole transcript as one stretch of context."""
@@ -198,10 +198,6 @@ class NativeSession:
         """Through the model's own tower, when no worker has encoded it."""
         x0, y0, x1, y1 = (int(v) for v in view.pixels.xyxy)
         return self._model.vision.encode(self._sight.pixels(view.pixels.image)[y0:y1, x0:x1])
-
-
-def _came_back(item: Asked | Acted | Observed | Noted) -> bool:
-    return isinstance(item, Observed) and not isinstance(item.observation, Failed)
 
 
 class _Controls:

@@ -7,6 +7,7 @@ import pytest
 
 from foveal import calibrating
 from foveal.agent.native.calibration import CALIBRATION, Calibration
+from foveal.agent.native.trust import Trust
 from foveal.agent.scripted import ScriptedModel
 from foveal.cli import main
 
@@ -34,7 +35,7 @@ def test_a_map_is_written_and_gone_on_with(
     assert made.of(0.7, seen=False) in {(n + 0.5) / 4 for n in range(4)}
     assert "expected calibration error" in out
     assert f"sha256sum {CALIBRATION} >> SHA256SUMS" in out
-    assert says[0].calibration is None
+    assert says[0].trust == Trust()
     rows = (tmp_path / "asked" / "results.jsonl").read_bytes()
     assert main(words) == 0
     assert (tmp_path / "asked" / "results.jsonl").read_bytes() == rows

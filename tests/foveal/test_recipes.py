@@ -46,7 +46,11 @@ def test_options_reach_the_training(trained: list[Any]) -> None:
     words = ["--minutes", "1.5", "--resume", "false", "--shares", "0.4,0.2,0.2,0.1,0.1"]
     assert main(["train", "model", *words]) == 0
     (options,) = trained
-    assert (options.minutes, options.resume, options.shares) == (1.5, False, (0.4, 0.2, 0.2, 0.1, 0.1))
+    assert (options.minutes, options.resume, options.shares) == (
+        1.5,
+        False,
+        (0.4, 0.2, 0.2, 0.1, 0.1),
+    )
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,8 @@ def test_the_embedded_specialists_are_re_encoders_too(projecting: Path) -> None:
     towers = towers_of(projecting, None)
     assert [*towers] == ["clip", "detection", "seg"]
     projectors = build(projecting).projectors
-    for kind, tokens in (("clip", 12 * 20 // 4), ("detection", 7 * 12), ("seg", 4 * 4)):
+    counts: dict[Encoder, int] = {"clip": 12 * 20 // 4, "detection": 7 * 12, "seg": 4 * 4}
+    for kind, tokens in counts.items():
         wide, other = towers[kind].encode_all([np.zeros((300, 500, 3), np.uint8), PICTURE])
         assert wide.grid[1] * wide.grid[2] == 4 * tokens
         made = projectors[kind](torch_of(wide.values), None)

@@ -372,5 +372,7 @@ def test_the_like_of_a_thing_is_looked_for_by_what_they_share(play: Any) -> None
         run = play("same", seed, **SURE)
         if len(observed(run)) == 2 and run.settled:
             first, second = observed(run)
+            assert isinstance(first, Detected)
+            assert isinstance(second, Detected)
             assert len(first.objects) == 1
             assert answer(run) in {one.label for one in second.objects} - {first.objects[0].label}

@@ -36,7 +36,9 @@ class Noise:
 
     def __init__(self, size: tuple[int, int]) -> None:
         noise = np.random.default_rng(0).integers(0, 256, (3, 3, 3)).astype(np.uint8)
-        self.picture = cv2.resize(noise, size, interpolation=cv2.INTER_CUBIC)
+        self.picture: NDArray[np.uint8] = np.asarray(
+            cv2.resize(noise, size, interpolation=cv2.INTER_CUBIC), np.uint8
+        )
 
     def pixels(self, image: str) -> NDArray[np.uint8]:
         return self.picture
@@ -74,7 +76,7 @@ def served(tokenizer: Any, tiny: Any, tmp_path_factory: pytest.TempPathFactory) 
     processor = Qwen2VLImageProcessorPil(size={"shortest_edge": PIXELS, "longest_edge": PIXELS})
     vision = VisionEncoder(network.model.visual, processor)
     words = PreTrainedTokenizerFast(tokenizer_file=str(file))
-    projectors = {"clip": network.clip_projector}
+    projectors: Any = {"clip": network.clip_projector}
     return NativeModel(network, words, vision, Foveal(SYSTEM), projectors=projectors)
 
 
@@ -172,7 +174,7 @@ def test_the_model_learns_its_own_turns_and_where_they_end(tokenizer: Any, play:
 def test_visual_places_are_those_of_the_views_and_never_emitted(tokenizer: Any, play: Any) -> None:
     _, made = encoded(play, tokenizer, "colour")
     visual = made.ids == number(tokenizer, "<|image_pad|>")
-    assert [view.role for view, _ in made.views] == ["whole", "crop"]
+    assert [getattr(view, "role", "") for view, _ in made.views] == ["whole", "crop"]
     assert visual.sum() == sum(rows * columns for _, (rows, columns) in made.views)
     assert not (visual & made.emitted).any()
 

@@ -45,7 +45,13 @@ def _tiny(monkeypatch: pytest.MonkeyPatch, tiny: Any, tokenizer: Any) -> None:
 
 
 def options(few: Path, out: Path, **more: Any) -> ModelOptions:
-    usual = {"count": 6, "batch": 2, "steps": 3, "warm": 1, "encoders": embedded_weights()}
+    usual: dict[str, Any] = {
+        "count": 6,
+        "batch": 2,
+        "steps": 3,
+        "warm": 1,
+        "encoders": embedded_weights(),
+    }
     return ModelOptions(out=out, scenes=few, **usual | more)
 
 
@@ -232,3 +238,7 @@ def test_options_that_cannot_be_meant_are_refused(wrong: dict[str, Any]) -> None
 
 def test_muon_is_the_default() -> None:
     assert ModelOptions().optimiser == "muon"
+
+
+def test_what_is_trained_knows_which_pictures_it_was_trained_on(trained: Path) -> None:
+    assert NativeModel.from_folder(trained, Foveal(SYSTEM)).trust.familiarity is not None

@@ -31,7 +31,8 @@ def test_pictures_fill_the_visual_places_in_reading_order(eight: Scenes, tokeniz
             int((~packed.visual[row, place + 1 :]).float().argmax())
             for row, place in starts.nonzero().tolist()
         ]
-        grids = [(p.shape[0] // CELL, p.shape[1] // CELL) for p in shown.pictures]
+        seen_as: Any = shown.pictures
+        grids = [(p.shape[0] // CELL, p.shape[1] // CELL) for p in seen_as]
         assert runs == [rows * columns for rows, columns in grids]
         assert int(packed.visual.sum()) == sum(runs)
         assert not (packed.visual & packed.emitted).any()
@@ -122,7 +123,8 @@ def test_the_seed_decides_everything(eight: Scenes, tokenizer: Any) -> None:
         next(Composer((rendered(eight),), tokenizer, seed).batches(2)) for seed in (3, 3, 4)
     )
     assert torch.equal(one.packed.ids, two.packed.ids)
-    assert all(np.array_equal(a, b) for a, b in zip(one.pictures, two.pictures, strict=True))
+    both: Any = zip(one.pictures, two.pictures, strict=True)
+    assert all(np.array_equal(a, b) for a, b in both)
     assert not torch.equal(one.packed.ids, other.packed.ids)
 
 

@@ -87,4 +87,5 @@ def test_rendered_subjects_show_their_pixels(eight: Scenes) -> None:
     width, height = (int(v) for v in eight.sizes[number])
     grid = grid_of(width, height)
     expected = picture(eight.pictures[number], (0, 0, width, height), grid)
-    assert np.array_equal(subject.shown(view((width, height)), grid), expected)
+    shown: Any = subject.shown(view((width, height)), grid)
+    assert np.array_equal(shown, expected)

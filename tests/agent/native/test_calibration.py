@@ -12,6 +12,7 @@ from foveal.agent.actions import Answer, Detect
 from foveal.agent.errors import SetupError
 from foveal.agent.native.calibration import CALIBRATION, Calibration
 from foveal.agent.native.model import NativeModel
+from foveal.agent.native.trust import Trust
 from foveal.agent.observations import Detected, Failed
 from foveal.agent.transcript import Asked, Observed
 
@@ -46,10 +47,10 @@ async def test_answers_are_told_with_the_chance_that_they_are_right(
         ([Observed(action=CUBES, observation=Detected(phrase="cubes"))], 0.625),
     )
     for items, chance in cases:
-        monkeypatch.setattr(native, "calibration", MAP)
+        monkeypatch.setattr(native, "trust", Trust(MAP))
         turn = await answered(native, shelf, items)
         assert turn.confidence == chance
-        monkeypatch.setattr(native, "calibration", None)
+        monkeypatch.setattr(native, "trust", Trust())
         plain = await answered(native, shelf, items)
         assert plain.confidence not in (0.125, 0.625)
         assert plain.actions == turn.actions
@@ -66,18 +67,18 @@ async def answered(native: Any, shelf: Any, items: list[Observed]) -> Any:
 async def test_what_is_asked_keeps_its_probability(
     native: Any, shelf: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(native, "calibration", MAP)
+    monkeypatch.setattr(native, "trust", Trust(MAP))
     session = await native.open([ASKED], shelf)
     assert session._chance(0.5, (CUBES,)) == 0.5
     assert session._chance(0.5, (Answer(text="2"),)) == 0.125
 
 
 def test_it_is_read_from_beside_the_weights(folder: Path, tmp_path: Path) -> None:
-    assert NativeModel.from_folder(folder).calibration is None
+    assert NativeModel.from_folder(folder).trust == Trust()
     for path in folder.iterdir():
         (tmp_path / path.name).symlink_to(path)
     (tmp_path / CALIBRATION).write_text(MAP.model_dump_json())
-    assert NativeModel.from_folder(tmp_path).calibration == MAP
+    assert NativeModel.from_folder(tmp_path).trust == Trust(MAP)
 
 
 def test_it_must_be_intact(tmp_path: Path) -> None:
