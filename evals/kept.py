@@ -3,12 +3,13 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 from pydantic import ValidationError
 
 from foveal.agent.errors import InputError
 from foveal.evals.scored import Scored
+from foveal.evals.splits import Split
 from foveal.graphs.ledger import Ledger, replace_text
 from foveal.graphs.lock import FolderLock
 
@@ -66,6 +67,15 @@ def kept_rows(folder: Path) -> list[Scored]:
     return [_row(record, folder) for record in Ledger(folder / ROWS).recovered()]
 
 
+def kept_split(folder: Path) -> Split:
+    """Of which scenes a folder's rows are. Raises InputError for a folder that does not say."""
+    found = _read(folder / SETTING).get("split")
+    if found not in get_args(Split):
+        raise InputError(f"{folder / SETTING} names no split; name a folder of `agent eval --out`")
+    split: Split = found
+    return split
+
+
 def agreed(folder: Path, setting: Mapping[str, Any]) -> None:
     """Write a folder's setting, or hold it against the one that is there. Raises InputError where they differ."""
     path = folder / SETTING
@@ -88,7 +98,7 @@ def agreed(folder: Path, setting: Mapping[str, Any]) -> None:
 def _read(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_bytes())
-    except ValueError:
+    except (ValueError, OSError):
         found = None
     if not isinstance(found, dict):
         raise InputError(f"{path} is no setting of an evaluation; give another --out")

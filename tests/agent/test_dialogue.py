@@ -239,7 +239,9 @@ def test_tools_have_one_order() -> None:
 
 def test_what_an_outline_and_a_depth_say_together_is_the_true_size() -> None:
     """The middle one shows most and is nearest; as large as the last one shows at its distance, it is smaller."""
-    areas = [segmented(n, share) for n, share in ((1, 0.01), (2, 0.04), (3, 0.03))]
+    areas: list[Observation] = [
+        segmented(n, share) for n, share in ((1, 0.01), (2, 0.04), (3, 0.03))
+    ]
     depths = zip((1, 2, 3), (0.5, 0.0, 0.8), strict=True)
     ranges = tuple(Range(index=n, label="cube", box=BOX, depth=depth) for n, depth in depths)
     pieces = reply([observed(one) for one in (Ranged(ranges=ranges), *areas)], SIZE)
