@@ -1,6 +1,7 @@
 """Segment: Segment Anything, which encodes an image once and is then prompted as often as needed."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from foveal.tools.base import Mark, Picture, Reply, Request
 from foveal.tools.builders import build_sam
 from foveal.tools.cache import ByteLRU
 from foveal.tools.extras import needs
+from foveal.tools.zoom import Window, window_of
 
 CACHE = 256 * 2**20
 """Bytes of image embeddings remembered."""
@@ -23,6 +25,9 @@ GREY = 128
 """What the masked crop shows outside the mask."""
 MARGIN = 4
 """Pixels around the mask in its crop."""
+
+Key = tuple[str, Window]
+"""Image, and the part of it that is encoded."""
 
 
 class Segmenter:
@@ -35,7 +40,7 @@ class Segmenter:
         from segment_anything.utils.transforms import ResizeLongestSide
 
         self._model, self._prompt = model.to(device), config.get("prompt", "box")
-        self._draws = draws
+        self._draws, self._zoom = draws, float(config.get("zoom", 0))
         self._resize = ResizeLongestSide(model.image_encoder.img_size)
         self._embeddings: ByteLRU[Any] = ByteLRU(CACHE)
         self.encoded = 0
@@ -56,8 +61,12 @@ class Segmenter:
 
     def run(self, batch: Sequence[Request]) -> list[Reply]:
         """One mask per request, perhaps with its masked crop."""
-        embeddings = self._embedded({request.image: request.pixels for request in batch})
-        return [self._reply(request, embeddings[request.image]) for request in batch]
+        parts = [_Part.of(request, self._zoom) for request in batch]
+        embeddings = self._embedded({part.key: part.pixels for part in parts})
+        return [
+            self._reply(one, part, embeddings[part.key])
+            for one, part in zip(batch, parts, strict=True)
+        ]
 
     def encode_all(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Encoded]:
         """Its image encoder as a re-encoder: (channels, rows, columns) of the square that holds a picture."""
@@ -68,8 +77,8 @@ class Segmenter:
         # One token for every 4 x 4 cells; a grid counts patches before they are merged.
         return Encoded(values, (1, values.shape[1] // 2, values.shape[2] // 2))
 
-    def _embedded(self, images: Mapping[str, NDArray[np.uint8]]) -> dict[str, Any]:
-        """Each image's embedding, remembered or computed now."""
+    def _embedded(self, images: Mapping[Key, NDArray[np.uint8]]) -> dict[Key, Any]:
+        """Each part's embedding, remembered or computed now."""
         known = {image: self._embeddings.get(image) for image in images}
         fresh = [image for image, embedding in known.items() if embedding is None]
         now = dict(zip(fresh, self._encode([images[image] for image in fresh]), strict=True))
@@ -77,11 +86,9 @@ class Segmenter:
             self._embeddings.put(image, embedding, embedding.nbytes)
         return known | now
 
-    def _reply(self, request: Request, embedding: Any) -> Reply:
-        if not isinstance(request.action, Segment) or len(request.marks) != 1:
-            raise TypeError(f"the segmenter needs one target to segment, got {request.action!r}")
+    def _reply(self, request: Request, part: "_Part", embedding: Any) -> Reply:
         mark = request.marks[0]
-        mask = self._mask(embedding, request.pixels, mark.box.xyxy)
+        mask = part.placed(self._mask(embedding, part.pixels, part.box), request.pixels.shape[:2])
         if not mask.any():
             raise SpecialistError("segmenter", "nothing could be outlined there")
         pictures = (_crop(mask, request),) if self._draws else ()
@@ -140,6 +147,35 @@ class Segmenter:
     def _resized_size(self, size: tuple[int, int]) -> tuple[int, int]:
         height, width = self._resize.get_preprocess_shape(*size, self._resize.target_length)
         return height, width
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What is encoded to outline one target."""
+
+    key: Key
+    pixels: NDArray[np.uint8]
+    box: tuple[float, float, float, float]
+    """The target in it."""
+
+    @classmethod
+    def of(cls, request: Request, zoom: float) -> "_Part":
+        if not isinstance(request.action, Segment) or len(request.marks) != 1:
+            raise TypeError(f"the segmenter needs one target to segment, got {request.action!r}")
+        height, width = request.pixels.shape[:2]
+        x0, y0, x1, y1 = request.marks[0].box.xyxy
+        left, top, right, bottom = window = window_of((x0, y0, x1, y1), width, height, zoom)
+        pixels = request.pixels[top:bottom, left:right]
+        return cls((request.image, window), pixels, (x0 - left, y0 - top, x1 - left, y1 - top))
+
+    def placed(self, mask: NDArray[np.bool_], size: tuple[int, ...]) -> NDArray[np.bool_]:
+        """A mask of the part as one of the whole image of this height and width."""
+        left, top, right, bottom = self.key[1]
+        if mask.shape == size:
+            return mask
+        whole = np.zeros(size, dtype=bool)
+        whole[top:bottom, left:right] = mask
+        return whole
 
 
 def _measured(mask: NDArray[np.bool_], mark: Mark, image: str) -> Segmented:

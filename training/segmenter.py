@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from foveal.agent.weights import save_state
 from foveal.tools.builders import build_sam
+from foveal.tools.zoom import window_of
 from foveal.training.augment import recolour
 from foveal.training.loop import Count, Numbers, Options, Positive, Share, fit
 from foveal.training.scenes import SIDE, Scenes, load
@@ -40,9 +41,13 @@ CONFIG: dict[str, Any] = {
     "pixel_mean": [123.675, 116.28, 103.53],
     "pixel_std": [58.395, 57.12, 57.375],
     "prompt": "box",
+    "zoom": 3.0,
 }
 """What segmenter.json holds."""
 
+
+VISIBLE = 60
+"""Pixels of a thing in a part around another, SIDE long, from which it is outlined as well."""
 
 Framed = tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.float64]]
 """Picture (h x w x 3), masks of n things (n x SIDE x SIDE, aligned top left), boxes in it (n x 4, xyxy pixels)."""
@@ -63,6 +68,8 @@ class SegmenterOptions(Options):
     """Things asked for in each picture."""
     points: Share = 0.15
     """Share of pictures in which things are pointed at instead of boxed."""
+    near: Share = 0.7
+    """Share of pictures that are parts around one thing, as most targets are outlined."""
 
 
 class Segmentation:
@@ -103,7 +110,8 @@ class Segmentation:
 
     def _sample(self, row: int, rng: np.random.Generator) -> tuple[Tensor, Prompts, Tensor]:
         """Picture (3 x h x w, 0..255), prompts in its pixels, covered shares (n x cells x cells, 0..1)."""
-        pixels, masks, boxes = self._framed(row, rng)
+        near = rng.random() < self.options.near
+        pixels, masks, boxes = self._near(row, rng) if near else self._framed(row, rng)
         if rng.random() < 0.5:
             pixels, masks, boxes = _mirrored(pixels, masks, boxes)
         if rng.random() < self.options.points:
@@ -128,11 +136,45 @@ class Segmentation:
         boxes = (things["box"][chosen] - np.array([x0, y0, x0, y0])) * scale
         return pixels, masks, boxes.astype(np.float64)
 
+    def _near(self, row: int, rng: np.random.Generator) -> Framed:
+        """A part of the picture as it was drawn, around one of its things, and whatever else shows in it."""
+        things, scale = self.scenes.things[row], self.side / SIDE
+        height, width = self.scenes.masks[row].shape
+        first = int(rng.choice(np.flatnonzero(things["name"] >= 0)))
+        zoom = float(CONFIG["zoom"]) * rng.uniform(0.7, 1.5)
+        x0, y0, x1, y1 = window_of(tuple(things["xyxy"][first]), width, height, zoom)
+        square = SIDE / max(x1 - x0, y1 - y0)
+        instances = _resized(self.scenes.masks[row][y0:y1, x0:x1], square, Image.Resampling.NEAREST)
+        picture = self.scenes.pictures[row][y0:y1, x0:x1]
+        pixels = recolour(_resized(picture, square * scale, Image.Resampling.BILINEAR), rng)
+        seen = np.bincount(instances.ravel(), minlength=len(things) + 1)[1 : len(things) + 1]
+        others = np.flatnonzero((seen >= VISIBLE) & (np.arange(len(things)) != first))
+        chosen = np.array([first, *rng.permutation(others)[: self.options.prompts - 1]])
+        whole = np.zeros((SIDE, SIDE), dtype=np.uint8)
+        whole[: instances.shape[0], : instances.shape[1]] = instances
+        masks = whole[None] == (chosen + 1)[:, None, None].astype(np.uint8)
+        boxes = np.array([_extent(mask) for mask in masks]) * scale
+        return pixels, masks, boxes
+
     def export(self, model: Any, out: Path) -> None:
         import json
 
         save_state(model.state_dict(), out / "segmenter.safetensors")
         (out / "segmenter.json").write_text(json.dumps(CONFIG, indent=2) + "\n", encoding="utf-8")
+
+
+def _resized(values: NDArray[np.uint8], scale: float, how: Image.Resampling) -> NDArray[np.uint8]:
+    high, wide = (min(SIDE, max(1, round(side * scale))) for side in values.shape[:2])
+    return np.asarray(Image.fromarray(values).resize((wide, high), how))
+
+
+def _extent(mask: NDArray[np.bool_]) -> tuple[float, float, float, float]:
+    """The box around what is set; where a thing has vanished in resizing, a pixel in the middle."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not len(rows):
+        middle = len(mask) / 2
+        return middle, middle, middle + 1, middle + 1
+    return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)
 
 
 def _moved(prompts: Prompts, device: torch.device) -> Prompts:

@@ -1,5 +1,6 @@
 """Segment: the library's own predictor is the reference; an image is encoded once."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from foveal.agent.errors import SpecialistError
 from foveal.agent.observations import Segmented
 from foveal.tools.base import Mark, Reply, Request
 from foveal.tools.segmenter import GREY, Segmenter
+from foveal.tools.zoom import window_of
 
 Pixels = NDArray[np.uint8]
 MarkOn = Callable[..., Mark]
@@ -84,6 +86,32 @@ def test_an_image_is_encoded_once(segmenter: Segmenter, ask: Callable[..., Reply
     assert first.mask is not None
     assert again.mask is not None
     assert np.array_equal(first.mask, again.mask)
+
+
+def test_a_small_target_is_outlined_in_a_part_of_the_image(
+    tiny_weights: Path, photo: Pixels, mark_on: MarkOn, tmp_path: Path
+) -> None:
+    """As if that part had been the image, and then placed where it belongs."""
+    for path in tiny_weights.glob("segmenter.*"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    config = json.loads((tmp_path / "segmenter.json").read_text())
+    (tmp_path / "segmenter.json").write_text(json.dumps(config | {"zoom": 3.0}))
+    near, plain = Segmenter.from_folder(tmp_path), Segmenter.from_folder(tiny_weights)
+    box = (50.0, 20.0, 62.0, 30.0)
+    x0, y0, x1, y1 = window_of(box, photo.shape[1], photo.shape[0], 3.0)
+    asked = Request(ACTION, "a", photo, (mark_on("a", box),))
+    inside = tuple(v - o for v, o in zip(box, (x0, y0, x0, y0), strict=True))
+    part = Request(ACTION, "part", photo[y0:y1, x0:x1], (mark_on("part", inside),))
+    mask, expected = near.run([asked])[0].mask, plain.run([part])[0].mask
+    assert mask is not None
+    assert expected is not None
+    assert mask.shape == photo.shape[:2]
+    assert np.array_equal(mask[y0:y1, x0:x1], expected)
+    assert mask.sum() == expected.sum()
+    near.run([asked])
+    assert near.encoded == 1
+    near.run([Request(ACTION, "a", photo, (mark_on("a", (2.0, 2.0, 10.0, 10.0)),))])
+    assert near.encoded == 2
 
 
 def test_a_batch_answers_as_one_by_one(tiny_weights: Path, photo: Pixels, mark_on: MarkOn) -> None:

@@ -141,3 +141,20 @@ def test_a_thing_found_twice_counts_once() -> None:
     rows = np.array([[0, 0, 10, 10, 0.9, 3], [0, 0, 10, 9, 0.8, 3]], dtype=np.float64)
     score = detector_eval.at([detector_eval.Found(rows, truth)], 0.5)
     assert (score["recall"], score["precision"]) == (1.0, 0.5)
+
+
+def test_parts_show_a_thing_and_where_it_is(few: Path) -> None:
+    """Boxes are those of the masks, in the pixels of the part; the thing is neither cut off nor a speck."""
+    options = segmenter.SegmenterOptions(scenes=few, **SMALL)
+    task = segmenter.Segmentation(options, scenes.load(few, 8))
+    rng = np.random.default_rng(0)
+    for row in range(8):
+        pixels, masks, boxes = task._near(row, rng)
+        assert max(pixels.shape[:2]) == task.side
+        assert masks[0].sum() > 0
+        half = scenes.SIDE / task.side
+        for mask, (x0, y0, x1, y1) in zip(masks, boxes * half, strict=True):
+            ys, xs = np.nonzero(mask)
+            assert (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1) == (x0, y0, x1, y1)
+            assert y1 <= pixels.shape[0] * half + 2
+        assert max(boxes[0][2:] - boxes[0][:2]) > task.side / 7
