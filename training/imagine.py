@@ -4,6 +4,7 @@ Text skills need no image, and training them without one is several times cheape
 """
 
 import string
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,9 +12,11 @@ import numpy as np
 from foveal.evals.palette import COLOURS
 from foveal.evals.questions import FAMILIES as ALL
 from foveal.evals.questions import Question, questions
+from foveal.evals.splits import DRAWN
 from foveal.evals.truth import Scene, Thing
 from foveal.evals.vocabulary import (
     BOARDS,
+    FIGURES,
     HELD_OUT,
     HOURS,
     MATERIALS,
@@ -44,17 +47,36 @@ NOTHING = Scene(
 
 
 def imagined(rng: np.random.Generator) -> Scene:
-    """A scene that has things, boxes, depths and areas, but blank pixels."""
+    """A scene that has things, boxes, depths and areas, but blank pixels; as often as elsewhere a drawing."""
+    flat = rng.random() < 1 / DRAWN
     width, height = SIZES[rng.integers(len(SIZES))]
-    things = tuple(_thing(number, width, height, rng) for number in range(1, rng.integers(3, 10)))
+    make = _figure if flat else _thing
+    things = tuple(make(number, width, height, rng) for number in range(1, rng.integers(3, 10)))
     blank = np.broadcast_to(np.uint8(0), (height, width, 3))
     instances = np.broadcast_to(np.int16(0), (height, width))
     depth = np.broadcast_to(np.float32(0), (height, width))
-    return Scene(blank, instances, depth, things)
+    return Scene(blank, instances, depth, things, flat)
+
+
+def _figure(number: int, width: int, height: int, rng: np.random.Generator) -> Thing:
+    colour, shape = _kind(rng, FIGURES)
+    w, h = (rng.uniform(0.09, 0.34) * min(width, height) for _ in range(2))
+    x, y = rng.uniform(0, width - w), rng.uniform(0, height - h)
+    area = max(1, int(w * h * rng.uniform(0.5, 1.0)))
+    return Thing(
+        number,
+        shape,
+        colour,
+        (int(x), int(y), int(x + w) + 1, int(y + h) + 1),
+        area,
+        area,
+        1.0,
+        1.0,
+    )
 
 
 def _thing(number: int, width: int, height: int, rng: np.random.Generator) -> Thing:
-    colour, shape = _kind(rng)
+    colour, shape = _kind(rng, NOUNS)
     share = rng.uniform(0.016, 0.026) if shape in TRINKETS else rng.uniform(0.04, 0.25)
     side = share * min(width, height)
     w, h = side * rng.uniform(0.7, 1.4), side * rng.uniform(0.7, 1.4)
@@ -73,9 +95,9 @@ def _thing(number: int, width: int, height: int, rng: np.random.Generator) -> Th
     )  # fmt: skip
 
 
-def _kind(rng: np.random.Generator) -> tuple[str, str]:
+def _kind(rng: np.random.Generator, nouns: Sequence[str]) -> tuple[str, str]:
     while True:
-        kind = COLOURS[rng.integers(len(COLOURS))], NOUNS[rng.integers(len(NOUNS))]
+        kind = COLOURS[rng.integers(len(COLOURS))], nouns[rng.integers(len(nouns))]
         if kind not in HELD_OUT:
             return kind
 

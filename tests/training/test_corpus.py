@@ -322,11 +322,16 @@ def test_the_question_comes_as_it_will_be_asked(draw: Any) -> None:
 
 def test_an_empty_sight_is_read_whole(play: Any) -> None:
     """A sign that the detector missed is looked for everywhere."""
-    run = play("read", 3, faults=replace(NEVER, missed=1.0))
-    asked = [item.action for item in run.items if isinstance(item, Observed)]
-    assert isinstance(asked[0], Detect)
-    assert asked[1] == Detect(phrase="sign")
-    assert asked[2:] in ([Read()], [])
+    whole = 0
+    for seed in range(12):
+        run = play("read", seed, faults=replace(NEVER, missed=1.0))
+        first, *more = (item.action for item in run.items if isinstance(item, Observed))
+        assert isinstance(first, Detect)
+        if first.phrase != "sign" and finished(run):
+            assert more.pop(0) == Detect(phrase="sign")
+        assert more in ([Read()], [])
+        whole += bool(more)
+    assert whole > 6
 
 
 def test_what_was_not_found_is_not_measured(play: Any) -> None:
@@ -349,7 +354,6 @@ def test_without_a_detector_the_model_points_at_what_it_sees(play: Any, family: 
         (action,) = parse(first.text)
         assert action.kind == ("read" if family == "read" else "look")
         assert isinstance(action.target, Region)
-        assert finished(run)
 
 
 def test_a_text_alone_points_at_nothing(play: Any) -> None:
