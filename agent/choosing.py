@@ -4,9 +4,9 @@ import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from foveal.agent.actions import PERCEPTIONS, PerceptionKind
+from foveal.agent.actions import PERCEPTIONS, Encoder, PerceptionKind
 from foveal.agent.errors import InputError, SetupError
 from foveal.agent.hub.releases import RELEASES, Release, is_repository
 from foveal.agent.profiles import (
@@ -26,6 +26,8 @@ BROUGHT: dict[PerceptionKind, tuple[str, ...]] = {
     "depth": ("depth.json", "depth.safetensors"),
 }
 """The files that a folder must hold for a specialist to be there."""
+HEADER = 2**24
+"""Bytes of a safetensors header that are read at most."""
 PAPERS = ("qwen2_vl_vpt", "vrt_qwen2_vl")
 """Model types of checkpoints in the format of the Visual Perception Token paper, the later and the earlier."""
 OURS = "qwen2_vl"
@@ -136,5 +138,17 @@ def _tools(folder: Path) -> tuple[PerceptionKind, ...]:
     brought = {
         kind for kind, names in BROUGHT.items() if all((folder / n).is_file() for n in names)
     }
-    able = {"look", *brought, *(("read",) if brought else ())}
+    again = ("reencode",) if _projects(folder / "model.safetensors") else ()
+    able = {"look", *again, *brought, *(("read",) if brought else ())}
     return tuple(kind for kind in PERCEPTIONS if kind in able)
+
+
+def _projects(weights: Path) -> bool:
+    """Whether a file names projectors among its tensors; whether it is intact will be seen when it is loaded."""
+    try:
+        with weights.open("rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            names = json.loads(file.read(min(size, HEADER)))
+    except (OSError, ValueError):
+        return False
+    return any(f"{kind}_projector." in name for name in names for kind in get_args(Encoder))

@@ -22,6 +22,10 @@ DialectName = Literal["foveal", "vpt"]
 Backend = Literal["native", "chat", "openai"]
 DRAWN: tuple[PerceptionKind, ...] = ("segment", "depth")
 """What a model that was not trained on tokens is shown: every picture that a specialist can draw."""
+EMBEDDED_TOOLS: tuple[PerceptionKind, ...] = (
+    "look", "reencode", "detect", "segment", "depth", "read",
+)  # fmt: skip
+"""What the embedded weights know, as their prompt names it."""
 RELEASED_TOOLS: tuple[PerceptionKind, ...] = ("look", "reencode")
 """What the released checkpoints know."""
 
@@ -196,6 +200,7 @@ def _built_in(name: str) -> Profile:
     return Profile(
         name="embedded",
         weights=embedded_weights(),
+        tools=EMBEDDED_TOOLS,
         device=settings().device,
         domain="rendered tabletop scenes of coloured solids and signs, and text in any picture",
     )
@@ -267,7 +272,9 @@ def _defaults(name: str, values: dict[str, Any]) -> dict[str, object]:
     if base is None and backend == "chat":
         return chat(name, str(values.get("model", ""))).model_dump(exclude_unset=True)
     if base is None:
-        defaults: dict[str, object] = {"device": settings().device, "weights": embedded_weights()}
+        defaults: dict[str, object] = {
+            "device": settings().device, "weights": embedded_weights(), "tools": EMBEDDED_TOOLS,
+        }  # fmt: skip
     elif base in BUILT_IN:
         defaults = _built_in(base).model_dump()
     else:

@@ -114,15 +114,19 @@ def _middles(low: int, high: int, count: int) -> NDArray[np.int64]:
 
 
 def close_up(scenes: Scenes, number: int, rng: np.random.Generator) -> Window:
-    """A window around one thing, a little larger than it, as a look shows it; cards and dials come more often."""
+    """A window around one thing; cards and dials come more often.
+
+    Mostly a little larger than the thing, as a look at an object is; sometimes up to four times, as at a region.
+    """
     things = scenes.things[number]
     things = things[things["name"] >= 0]
     weights = np.where((things["symbol"] >= 0) | (things["hour"] > 0), 3.0, 1.0)
     thing = things[rng.choice(len(things), p=weights / weights.sum())]
     x0, y0, x1, y1 = (float(v) for v in thing["xyxy"])
     left, top, right, bottom = content(scenes, number)
-    half_width = max((x1 - x0) * rng.uniform(0.6, 0.9), 12)
-    half_height = max((y1 - y0) * rng.uniform(0.6, 0.9), 12)
+    wide = (0.6, 0.9) if rng.random() < 0.75 else (0.9, 2.1)
+    half_width = max((x1 - x0) * rng.uniform(*wide), 12)
+    half_height = max((y1 - y0) * rng.uniform(*wide), 12)
     x, y = (x0 + x1) / 2, (y0 + y1) / 2
     return (
         int(max(left, min(x - half_width, right - 24))), int(max(top, min(y - half_height, bottom - 24))),

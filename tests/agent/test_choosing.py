@@ -40,6 +40,20 @@ def test_our_own_folder_brings_its_specialists() -> None:
     )  # fmt: skip
 
 
+def test_a_folder_with_projectors_re_encodes(tmp_path: Path) -> None:
+    for name in ("config.json", "tokenizer.json"):
+        shutil.copy(embedded_weights() / name, tmp_path / name)
+    for tensor, tools in (("model.visual.x", ("look",)), ("seg_projector.x", ("look", "reencode"))):
+        header = json.dumps(
+            {tensor: {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}}
+        ).encode()
+        path = tmp_path / "model.safetensors"
+        path.write_bytes(len(header).to_bytes(8, "little") + header)
+        assert of_model(tmp_path).tools == tools
+    path.write_bytes(b"no header")
+    assert of_model(tmp_path).tools == ("look",)
+
+
 def test_a_folder_with_the_model_alone_can_look(tmp_path: Path) -> None:
     for name in ("config.json", "tokenizer.json"):
         shutil.copy(embedded_weights() / name, tmp_path / name)
