@@ -26,6 +26,11 @@ EMBEDDED_TOOLS: tuple[PerceptionKind, ...] = (
     "look", "reencode", "detect", "segment", "depth", "read",
 )  # fmt: skip
 """What the embedded weights know, as their prompt names it."""
+DOMAIN = (
+    "rendered tables with coloured solids, signs, cards, dials, beads and chips, flat drawings of coloured "
+    "figures, and text in any picture"
+)
+"""What the embedded weights were trained for."""
 RELEASED_TOOLS: tuple[PerceptionKind, ...] = ("look", "reencode")
 """What the released checkpoints know."""
 
@@ -202,7 +207,7 @@ def _built_in(name: str) -> Profile:
         weights=embedded_weights(),
         tools=EMBEDDED_TOOLS,
         device=settings().device,
-        domain="rendered tabletop scenes of coloured solids and signs, and text in any picture",
+        domain=DOMAIN,
     )
 
 
