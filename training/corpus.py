@@ -43,7 +43,7 @@ from foveal.agent.regions import box_to_cells, cells_to_box, grown
 from foveal.agent.transcript import Acted, Asked, Noted, Observed, numbered
 from foveal.evals.questions import Question
 from foveal.evals.truth import Thing
-from foveal.evals.vocabulary import SHAPES, parts
+from foveal.evals.vocabulary import SHAPES, TRINKETS, parts
 from foveal.training.sightings import USUAL, Faults, Sighting, imagined_sightings
 
 TOOLS: tuple[PerceptionKind, ...] = ("look", "reencode", "detect", "segment", "depth", "read")
@@ -301,10 +301,12 @@ class _Player:
         return [Detect(phrase=f"{colour} thing" if one.colour == other.colour else noun)]
 
     def again(self) -> list[Perception] | None:
-        """What was not found may have been taken for another colour: ask for its noun alone."""
+        """What was not found may have been taken for another colour, or a trinket for the other one."""
         phrase = self.question.phrases[0]
         noun = phrase.split()[-1]
-        return None if self.found or noun == phrase else [Detect(phrase=noun)]
+        if self.found or (noun == phrase and noun not in TRINKETS):
+            return None
+        return [Detect(phrase=" . ".join(TRINKETS) if noun in TRINKETS else noun)]
 
     def look(self) -> list[Perception]:
         return [Look(target=Object(index=f.index)) for f in self._likeliest()]
@@ -394,7 +396,7 @@ _PLANS: dict[str, Plan] = {
     "hop": (_Player.detect, _Player.read_target),
     "symbol": (_Player.detect, _Player.again, _Player.look),
     "dial": (_Player.detect, _Player.again, _Player.look),
-    "tiny": (_Player.detect, _Player.look),
+    "tiny": (_Player.detect, _Player.again, _Player.look),
     "unheard": (_Player.detect,),
     "reading": (_Player.read_all,),
     "open": (),
