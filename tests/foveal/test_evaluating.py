@@ -52,7 +52,6 @@ def test_people_get_a_table(
         ["--ablate", "h=own"],
         ["--ablate", "tools=none,tools=none"],
         ["--ablate", "tools=none", "--tools", "look"],
-        ["--ablate", "h=zero"],  # the embedded model does not re-encode
     ],
 )
 def test_bad_options_get_one_line(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
