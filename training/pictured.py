@@ -1,7 +1,7 @@
 """Rows of dialogues beside visual tokens, with and without tools, and the tokens of their pictures."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count, islice
 
 import numpy as np
@@ -11,9 +11,10 @@ from tokenizers import Tokenizer
 from foveal.agent.actions import Encoder, PerceptionKind
 from foveal.agent.dialogue import Reseen
 from foveal.agent.grammar import CONTROL_TOKENS
-from foveal.evals.questions import Question
+from foveal.agent.transcript import Acted
+from foveal.evals.questions import Question, questions
 from foveal.evals.truth import Scene, Thing
-from foveal.training.corpus import World, dialogue
+from foveal.training.corpus import POINTED, World, dialogue
 from foveal.training.encode import Picture, encode
 from foveal.training.encode import Sequence as Encoded
 from foveal.training.glimpses import grid_of
@@ -28,6 +29,8 @@ from foveal.training.tower import CELL
 
 AGAIN = 0.25
 """Share of the rows about what other encoders can see in which nothing but re-encoding is allowed."""
+POINTING = 0.15
+"""Share of the rows that only point at regions."""
 LENGTH = 512
 """Tokens in a row: one image and the dialogues about it."""
 GRIDS: dict[Encoder, Callable[[int, int], tuple[int, int]]] = {
@@ -83,6 +86,8 @@ class Composer:
         if self.rng.random() < 0.12:
             return self._odd(tools)
         subject = self.sources[self.rng.integers(len(self.sources))](self.rng)
+        if self.rng.random() < POINTING:
+            return self._pointing(subject)
         if subject.encoders and self.rng.random() < AGAIN:
             tools = ("reencode",)
         scene = subject.scene
@@ -100,6 +105,26 @@ class Composer:
                 break
             row.add(sequence, sequence.shared)
             shown += [subject.shown(view, grid) for view, grid in sequence.views[1:]]
+        return row, shown
+
+    def _pointing(self, subject: Subject) -> tuple[Row, list[Shown]]:
+        """Nothing but regions, of each thing that can be asked about: where things are is learnt from many."""
+        scene, row, shown = subject.scene, Row(), []
+        asked = [one for family in POINTED for one in questions(scene, self.rng, family)]
+        tools: tuple[PerceptionKind, ...] = ("look", "read")[: self.rng.integers(1, 3)]
+        for place in self.rng.permutation(len(asked)):
+            world = self._world(scene.things, _size(scene), None, subject)
+            run = dialogue(world, asked[place], tools)
+            if not isinstance(run.items[0], Acted) or len(run.items) < 2:
+                continue  # a reader is needed, and there is none
+            first = replace(run, items=run.items[:1])
+            sequence = encode(first, self.tokenizer, view_grid)
+            if not row:
+                row.share(sequence)
+                shown.append(subject.shown(*sequence.views[0]))
+            if len(row) + len(sequence.ids) - sequence.shared > LENGTH:
+                break
+            row.add(sequence, sequence.shared)
         return row, shown
 
     def _odd(self, tools: tuple[PerceptionKind, ...]) -> tuple[Row, list[Shown]]:

@@ -1,5 +1,6 @@
 """Rows of dialogues about one image: their pictures are those that serving would show, in reading order."""
 
+import re
 from collections import Counter
 from itertools import islice
 from typing import Any
@@ -8,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from foveal.agent.grammar import spell
+from foveal.agent.regions import box_to_cells
 from foveal.evals.splits import size_of
 from foveal.evals.tabletop import COLOURS, SHAPES, scene
 from foveal.evals.vocabulary import MATERIALS, SYMBOLS, TEXTURES
@@ -133,3 +136,24 @@ def test_a_view_takes_the_grid_of_its_pixels() -> None:
 
     box = whole((640, 480))
     assert view_grid(View(role="whole", pixels=box, source=box)) == grid_of(640, 480)
+
+
+def test_some_rows_do_nothing_but_point(eight: Scenes, tokenizer: Any) -> None:
+    """At things of their scene, at once, and as often as there is room."""
+    composer = Composer((rendered(eight),), tokenizer, 0)
+    pointed = 0
+    for seed in range(8):
+        subject = rendered(eight)(np.random.default_rng(seed))
+        row, shown = composer._pointing(subject)
+        if not row:
+            continue
+        assert len(shown) == 1
+        ids, emitted = np.concatenate(row.ids), np.concatenate(row.emitted)
+        said = tokenizer.decode(ids[emitted].tolist(), skip_special_tokens=False)
+        regions = re.findall(r"(?:<\|[a-z_]+\|>)((?:<\|[xy]_\d\|>){4})", said)
+        assert len(regions) == row.dialogues
+        width, height = subject.scene.instances.shape[1], subject.scene.instances.shape[0]
+        cells = {spell(box_to_cells(thing.box, width, height)) for thing in subject.scene.things}
+        assert {*regions} <= cells
+        pointed += len(regions)
+    assert pointed > 8
