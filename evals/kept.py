@@ -69,11 +69,11 @@ def kept_rows(folder: Path) -> list[Scored]:
 
 def kept_split(folder: Path) -> Split:
     """Of which scenes a folder's rows are. Raises InputError for a folder that does not say."""
-    found = _read(folder / SETTING).get("split")
-    if found not in get_args(Split):
+    named = _read(folder / SETTING).get("split")
+    found: list[Split] = [split for split in get_args(Split) if split == named]
+    if not found:
         raise InputError(f"{folder / SETTING} names no split; name a folder of `agent eval --out`")
-    split: Split = found
-    return split
+    return found[0]
 
 
 def agreed(folder: Path, setting: Mapping[str, Any]) -> None:

@@ -97,7 +97,7 @@ def _thing(number: int, width: int, height: int, rng: np.random.Generator) -> Th
 
 def _kind(rng: np.random.Generator, nouns: Sequence[str]) -> tuple[str, str]:
     while True:
-        kind = COLOURS[rng.integers(len(COLOURS))], nouns[rng.integers(len(nouns))]
+        kind = COLOURS[rng.integers(len(COLOURS))], nouns[int(rng.integers(len(nouns)))]
         if kind not in HELD_OUT:
             return kind
 

@@ -111,7 +111,8 @@ class Composer:
         """Nothing but regions, of each thing that can be asked about: where things are is learnt from many."""
         scene, row, shown = subject.scene, Row(), []
         asked = [one for family in POINTED for one in questions(scene, self.rng, family)]
-        tools: tuple[PerceptionKind, ...] = ("look", "read")[: self.rng.integers(1, 3)]
+        looks: tuple[PerceptionKind, ...] = ("look", "read")
+        tools = looks[: self.rng.integers(1, 3)]
         for place in self.rng.permutation(len(asked)):
             world = self._world(scene.things, _size(scene), None, subject)
             run = dialogue(world, asked[place], tools)
