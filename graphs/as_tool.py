@@ -13,7 +13,7 @@ from PIL import Image
 from pydantic import BaseModel, Field
 
 from foveal.agent.errors import FovealError, InputError
-from foveal.graphs.marked import marked
+from foveal.graphs.marked import jpeg, marked
 from foveal.graphs.result import Result
 from foveal.graphs.taking import Owner
 from foveal.tools.images import Images, several
@@ -124,4 +124,5 @@ def _pictures(result: Result, owner: Owner) -> Iterator[bytes]:
     for number, key in enumerate(result.images or (result.image,), start=1):
         mine = [(n, piece) for n, piece in pieces if (piece.image or 1) == number]
         if mine and key in owner.store:
-            yield marked(owner.store.pixels(key), mine)
+            boxes = [(number, piece.box) for number, piece in mine]
+            yield jpeg(marked(owner.store.pixels(key), boxes))
