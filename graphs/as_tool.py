@@ -122,7 +122,6 @@ def _pictures(result: Result, owner: Owner) -> Iterator[bytes]:
     """Each image that the answer rests on, with its marks; those that the store has let go of are left out."""
     pieces = list(enumerate(result.evidence[:LINES], start=1))
     for number, key in enumerate(result.images or (result.image,), start=1):
-        mine = [(n, piece) for n, piece in pieces if (piece.image or 1) == number]
+        mine = [(n, piece.box) for n, piece in pieces if (piece.image or 1) == number]
         if mine and key in owner.store:
-            boxes = [(number, piece.box) for number, piece in mine]
-            yield jpeg(marked(owner.store.pixels(key), boxes))
+            yield jpeg(marked(owner.store.pixels(key), mine))

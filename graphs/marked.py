@@ -1,4 +1,4 @@
-"""What an answer rests on, drawn on the image: numbered boxes, for whoever is shown them."""
+"""Numbered boxes drawn on an image: what an answer rests on, or what was found, for whoever is shown it."""
 
 import io
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from foveal.tools.images import Pixels
 LONGEST = 1024
 """Pixels of the longer side; what is larger is scaled down, as models do themselves."""
 COLOUR = (255, 0, 110)
-"""Of boxes: seldom in photographs."""
+"""Of boxes and outlines: seldom in photographs."""
 
 Sides = tuple[float, float, float, float]
 """Left, top, right, bottom in pixels of the original image."""
