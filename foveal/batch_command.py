@@ -9,6 +9,7 @@ from foveal.options import (
     Gate,
     Job,
     Json,
+    MaxHops,
     Model,
     Pools,
     Profile,
@@ -55,9 +56,7 @@ def batch(
     trigger: Trigger = None,
     base_url: BaseUrl = None,
     tools: Tools = None,
-    max_hops: Annotated[
-        int | None, typer.Option(min=0, metavar="N", help="Times it may look again.")
-    ] = None,
+    max_hops: MaxHops = None,
     gate: Gate = None,
     trace: Annotated[
         bool, typer.Option("--trace", metavar="", help="Write a trace of every run to DIR/traces.")

@@ -8,9 +8,11 @@ from foveal.options import (
     BaseUrl,
     Gate,
     Job,
+    MaxHops,
     Model,
     Pools,
     Profile,
+    Ray,
     Specialists,
     Tools,
     Trigger,
@@ -29,16 +31,11 @@ def mcp(
     model: Model = None,
     base_url: BaseUrl = None,
     trigger: Trigger = None,
-    ray: Annotated[
-        str | None,
-        typer.Option(metavar="[ADDRESS]", help="Run specialists on Ray: here, or auto, host:port."),
-    ] = None,
+    ray: Ray = None,
     pools: Pools = None,
     specialists: Specialists = None,
     tools: Tools = None,
-    max_hops: Annotated[
-        int | None, typer.Option(min=0, metavar="N", help="Times it may look again, at most.")
-    ] = None,
+    max_hops: MaxHops = None,
     gate: Gate = None,
     trace: Annotated[
         str | None, typer.Option(metavar="DIR", help="Write a JSONL trace of each run there.")

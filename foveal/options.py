@@ -73,6 +73,13 @@ Gate = Annotated[
         min=0, max=1, metavar="P", help="Answer without looking where it is so sure: 0.9."
     ),
 ]
+Ray = Annotated[
+    str | None,
+    typer.Option(metavar="[ADDRESS]", help="Run specialists on Ray: here, or auto, host:port."),
+]
+MaxHops = Annotated[
+    int | None, typer.Option(min=0, metavar="N", help="Times it may look again, at most.")
+]
 Checkpoint = Annotated[
     str | None,
     typer.Option(metavar="PLACE", help="Where runs are kept: sqlite:PATH or postgres:URL."),

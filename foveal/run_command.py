@@ -10,9 +10,11 @@ from foveal.options import (
     Gate,
     Job,
     Json,
+    MaxHops,
     Model,
     Pools,
     Profile,
+    Ray,
     Specialists,
     Tools,
     Trigger,
@@ -39,16 +41,11 @@ def run(
     model: Model = None,
     base_url: BaseUrl = None,
     trigger: Trigger = None,
-    ray: Annotated[
-        str | None,
-        typer.Option(metavar="[ADDRESS]", help="Run specialists on Ray: here, or auto, host:port."),
-    ] = None,
+    ray: Ray = None,
     pools: Pools = None,
     specialists: Specialists = None,
     tools: Tools = None,
-    max_hops: Annotated[
-        int | None, typer.Option(min=0, metavar="N", help="Times it may look again.")
-    ] = None,
+    max_hops: MaxHops = None,
     gate: Gate = None,
     schema: Annotated[
         str | None, typer.Option(metavar="FILE", help="A JSON schema that the answer is to fit.")

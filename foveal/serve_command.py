@@ -8,6 +8,7 @@ from foveal.options import (
     BaseUrl,
     Gate,
     Job,
+    MaxHops,
     Model,
     Pools,
     Profile,
@@ -53,9 +54,7 @@ def serve(
     pools: Pools = None,
     specialists: Specialists = None,
     tools: Tools = None,
-    max_hops: Annotated[
-        int | None, typer.Option(min=0, metavar="N", help="Times it may look again, at most.")
-    ] = None,
+    max_hops: MaxHops = None,
     gate: Gate = None,
     in_flight: Annotated[
         int, typer.Option(min=1, metavar="N", help="Questions an agent answers at once.")

@@ -13,7 +13,7 @@ from PIL import Image
 from pydantic import BaseModel, Field
 
 from foveal.agent.errors import FovealError, InputError
-from foveal.graphs.marked import marked
+from foveal.graphs.marked import jpeg, marked
 from foveal.graphs.result import Result
 from foveal.graphs.taking import Owner
 from foveal.tools.images import Images, several
@@ -122,6 +122,6 @@ def _pictures(result: Result, owner: Owner) -> Iterator[bytes]:
     """Each image that the answer rests on, with its marks; those that the store has let go of are left out."""
     pieces = list(enumerate(result.evidence[:LINES], start=1))
     for number, key in enumerate(result.images or (result.image,), start=1):
-        mine = [(n, piece) for n, piece in pieces if (piece.image or 1) == number]
+        mine = [(n, piece.box) for n, piece in pieces if (piece.image or 1) == number]
         if mine and key in owner.store:
-            yield marked(owner.store.pixels(key), mine)
+            yield jpeg(marked(owner.store.pixels(key), mine))

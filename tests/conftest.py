@@ -3,6 +3,7 @@
 Also the tiny checkpoints in the released format, which tests of several folders load.
 """
 
+import atexit
 import ipaddress
 import json
 import os
@@ -111,6 +112,28 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect", _guarded_connect)
     monkeypatch.setattr(socket.socket, "connect_ex", _guarded_connect_ex)
     monkeypatch.setattr(socket, "getaddrinfo", _guarded_getaddrinfo)
+
+
+_VERDICT = pytest.StashKey[pytest.Session]()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    session.config.stash[_VERDICT] = session
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave with the verdict once it is told and Python's own exit handlers have run.
+
+    By then a dozen native libraries are loaded, some with threads of their own (gRPC under Ray, Arrow, ONNX
+    Runtime, OpenMP); the order in which a process takes them down is nobody's, and a crash there, in a library,
+    has turned 4449 passed tests into a failure.
+    """
+    if _VERDICT in config.stash:
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(config.stash[_VERDICT].exitstatus)
 
 
 @pytest.fixture(autouse=True)

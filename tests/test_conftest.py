@@ -1,7 +1,10 @@
-"""The guards of conftest hold: a test cannot leave this machine by accident."""
+"""The guards of conftest hold: no test leaves this machine by accident, and the verdict is what the tests say."""
 
 import os
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -33,3 +36,28 @@ def test_nothing_phones_home() -> None:
     assert os.environ["HF_HUB_OFFLINE"] == "1"
     assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
     assert os.environ["YOLO_OFFLINE"] == "true"
+
+
+CRASHES_AT_EXIT = """
+import atexit, ctypes, pathlib
+libc = ctypes.CDLL(None)
+libc.__cxa_atexit(libc.abort, None, None)
+atexit.register(pathlib.Path("handled").touch)
+
+def test_it(): assert {holds}
+"""
+
+
+@pytest.mark.parametrize(("holds", "status"), [(True, 0), (False, 1)])
+def test_a_library_that_crashes_at_exit_changes_no_verdict(
+    tmp_path: Path, holds: bool, status: int
+) -> None:
+    (tmp_path / "test_exit.py").write_text(CRASHES_AT_EXIT.format(holds=holds), encoding="utf-8")
+    (tmp_path / "conftest.py").symlink_to(Path(__file__).parent / "conftest.py")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "--rootdir", str(tmp_path), "test_exit.py"],
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == status, done.stdout + done.stderr
+    assert ("1 passed" if holds else "1 failed") in done.stdout
+    assert (tmp_path / "handled").exists()

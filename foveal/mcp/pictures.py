@@ -7,19 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 from mcp_types import ImageContent
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
+from foveal.graphs.marked import COLOUR, LONGEST, Sides, jpeg, marked
 from foveal.tools.images import Pixels
 
-LONGEST = 1024
-"""Pixels of a picture's longer side; what is larger is scaled down, as models do themselves."""
 SMALL = 2**16
 """Pixels up to which a picture is sent as PNG, exact; larger ones as JPEG."""
-COLOUR = (255, 0, 110)
-"""Of boxes and outlines: seldom in photographs."""
-
-Sides = tuple[float, float, float, float]
-"""Left, top, right, bottom in pixels of the original image."""
 
 
 def picture(pixels: Pixels) -> ImageContent:
@@ -35,18 +29,7 @@ def crop(pixels: Pixels, box: Sides) -> ImageContent:
 
 def numbered(pixels: Pixels, boxes: Sequence[Sides]) -> ImageContent:
     """The image with its boxes, numbered from 1."""
-    image = _fitted(Image.fromarray(pixels))
-    scale = image.width / pixels.shape[1]
-    draw = ImageDraw.Draw(image)
-    line = max(2, round(max(image.size) / 300))
-    font = ImageFont.load_default(size=max(12, round(max(image.size) / 40)))
-    for number, box in enumerate(boxes, start=1):
-        x0, y0, x1, y1 = (side * scale for side in box)
-        draw.rectangle((x0, y0, max(x0, x1 - 1), max(y0, y1 - 1)), outline=COLOUR, width=line)
-        name = draw.textbbox((x0, y0), str(number), font=font, anchor="lt")
-        draw.rectangle((name[0] - line, name[1] - line, name[2] + line, name[3] + line), COLOUR)
-        draw.text((x0, y0), str(number), "white", font, anchor="lt")
-    return _sent(image)
+    return _sent(marked(pixels, enumerate(boxes, start=1)))
 
 
 def outlined(pixels: Pixels, mask: NDArray[np.bool_]) -> ImageContent:
@@ -77,11 +60,12 @@ def _fitted(image: Image.Image) -> Image.Image:
 
 
 def _sent(image: Image.Image, exact: bool = False) -> ImageContent:
-    out = io.BytesIO()
     png = exact or image.width * image.height <= SMALL
-    if png:
-        image.save(out, "PNG")
-    else:
-        image.save(out, "JPEG", quality=90)
-    data = base64.b64encode(out.getvalue()).decode("ascii")
+    data = base64.b64encode(_png(image) if png else jpeg(image)).decode("ascii")
     return ImageContent(data=data, mime_type="image/png" if png else "image/jpeg")
+
+
+def _png(image: Image.Image) -> bytes:
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()

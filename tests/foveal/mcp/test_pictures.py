@@ -7,8 +7,8 @@ import numpy as np
 from mcp_types import ImageContent
 from PIL import Image
 
+from foveal.graphs.marked import COLOUR, LONGEST
 from foveal.mcp import pictures
-from foveal.mcp.pictures import COLOUR, LONGEST
 
 
 def opened(content: ImageContent) -> np.ndarray:
