@@ -6,7 +6,6 @@
 """
 
 import argparse
-import io
 import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -46,7 +45,8 @@ def _varied(rows: Iterable[Scored], most: int) -> list[Scored]:
 def drawn(row: Scored, split: Split) -> Image.Image:
     """One question: the picture with the boxes that its answer rests on, and what was said about it."""
     pixels = scene(row.scene, split, size_of(row.scene, split)).image
-    image = Image.open(io.BytesIO(marked(pixels, [*enumerate(row.result.evidence, start=1)])))
+    boxes = [piece.box for piece in row.result.evidence]
+    image = marked(pixels, enumerate(boxes, start=1))
     image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
     card = Image.new("RGB", (SIDE, SIDE + LINES * HEIGHT), PAPER)
     card.paste(image, ((SIDE - image.width) // 2, (SIDE - image.height) // 2))

@@ -1,7 +1,5 @@
 """`agent bench`: how fast it is, row by row, on the terminal or as JSON, or drawn."""
 
-import os
-import platform
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -9,9 +7,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from foveal.checkup import installed
 from foveal.evals.bench.row import Row
 from foveal.evals.bench.rows import ROWS, measured, named
+from foveal.machine import machine
 from foveal.terminal import console, own_stdout, printable, waiting
 
 WORDS = {True: ("yes", "green"), False: ("short", "bold red"), None: ("-", "yellow")}
@@ -70,7 +68,7 @@ def _print(rows: Sequence[Row], shown: Console) -> None:
         table.add_row(name, ratio, _number(row.target), Text(word, style), _measurements(row))
         table.add_row()
     shown.print(table)
-    shown.print(Text(_machine(), style="dim"))
+    shown.print(Text(machine("torch", "ray", "langgraph"), style="dim"))
 
 
 def _measurements(row: Row) -> Text:
@@ -83,23 +81,3 @@ def _measurements(row: Row) -> Text:
 
 def _number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-
-
-def _machine() -> str:
-    """Where this was measured: numbers of different machines do not compare."""
-    versions = [f"{name} {installed(name)}" for name in ("torch", "ray", "langgraph")]
-    return f"{platform.node()}, {_processor()}; python {platform.python_version()}, {', '.join(versions)}"
-
-
-def _processor() -> str:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{cores} cores of {_model_name() or platform.machine()}, no GPU used"
-
-
-def _model_name() -> str:
-    """As Linux tells it; empty elsewhere."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return ""
-    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), "")

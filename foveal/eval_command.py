@@ -167,7 +167,10 @@ def results(
     seed: Seed = 0,
     profile: Profile = None,
     write: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the table there, too.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write the table there, too, in the place of one that is there."
+        ),
     ] = None,
 ) -> Job:
     """Do every evaluation that is published, and print targets beside what was reached, as Markdown.

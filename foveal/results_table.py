@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -26,8 +27,18 @@ class Row:
     command: str
 
 
-def written(rows: list[Row]) -> str:
-    """The table as Markdown."""
+_TABLE = re.compile(r"^\| measure \| target \|.*?^Measured on [^\n]*\n", re.MULTILINE | re.DOTALL)
+
+
+def put(page: str, table: str) -> str:
+    """A page with this table in the place of the one it holds, or at its end."""
+    if _TABLE.search(page):
+        return _TABLE.sub(lambda _: table, page, count=1)
+    return f"{page.rstrip()}\n\n{table}".lstrip()
+
+
+def written(rows: list[Row], machine: str) -> str:
+    """The table as Markdown, and below it where all that was measured."""
     lines = [
         "| measure | target | reached | 95 % interval | met | command |",
         "|---|---|---|---|---|---|",
@@ -37,7 +48,7 @@ def written(rows: list[Row]) -> str:
             for row in rows
         ),
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + f"\n\nMeasured on {machine}.\n"
 
 
 def rows_of(measured: Measured) -> list[Row]:
@@ -46,6 +57,7 @@ def rows_of(measured: Measured) -> list[Row]:
         *_right(measured),
         *_causes(measured),
         *_regions(measured),
+        *_again(measured),
         *_specialists(measured),
         *_costs(measured),
         *_honesty(measured),
@@ -119,6 +131,28 @@ def _regions(measured: Measured) -> Iterator[Row]:
         "its crop is at most 1.2 times that of the true cells", "≥ 80 %", f"{found.tight:.1%}",
         _interval(tight), found.tight >= 0.8, command,
     )  # fmt: skip
+
+
+def _again(measured: Measured) -> Iterator[Row]:
+    """What re-encoding adds to one look, and how much of that is lost without its state or its tokens."""
+    rows, commands = measured.rows, measured.commands
+    gain = difference(rows["reencode"], rows["reencode-not"])
+    yield _gain(
+        "re-encoding alone against `tools=none`",
+        "more",
+        gain,
+        gain.interval[0] > 0,
+        commands["reencode"],
+    )
+    for name, what in (("h-zero", "h=zero"), ("tokens-blank", "tokens=blank")):
+        loss = difference(rows[f"reencode-{name}"], rows["reencode"])
+        yield _gain(
+            f"the same with `{what}`",
+            "less",
+            loss,
+            loss.interval[1] < 0,
+            commands[f"reencode-{name}"],
+        )
 
 
 def _specialists(measured: Measured) -> Iterator[Row]:

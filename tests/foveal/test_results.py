@@ -1,6 +1,7 @@
 """Every published number comes from one command, which goes on where it was ended."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -48,18 +49,29 @@ def test_the_table_has_targets_beside_what_was_reached(
     assert main(words) == 0
     table = capsys.readouterr().out
     assert page.read_text() == table
-    rows = [[cell.strip() for cell in line.split(" | ")] for line in table.splitlines()[2:]]
+    rows = [[cell.strip() for cell in line.split(" | ")] for line in table.splitlines()[2:-2]]
     assert {len(row) for row in rows} == {6}
     named = {row[0].removeprefix("| "): row[1:] for row in rows}
     assert named["detector, mAP at IoU 0.5"][:4] == ["≥ 0.90", "0.950", "", "yes"]
     assert named["segmenter, mean IoU"][3] == "no"
+    assert named["re-encoding alone against `tools=none`"][:4] == [
+        "more",
+        "+0.0 points",
+        "+0.0 to +0.0",
+        "no",
+    ]
     assert named["right on the split `hard`"][4].startswith("`agent eval tabletop --split hard")
     assert {run.name for run in results.RUNS} < {path.name for path in kept.iterdir()}
     assert measured == [(f"{name}_eval", 2, "test") for name in ("detector", "segmenter", "depth")]
+    assert re.fullmatch(
+        r"Measured on \S+, \d+ cores of .+; python 3.+, torch .+\.", table.splitlines()[-1]
+    )
     recited("nothing is asked again")
+    page.write_text(f"# Results\n\n{table}\nThat is all.\n")
     assert main(words) == 0
     assert capsys.readouterr().out == table
     assert len(measured) == 3
+    assert page.read_text() == f"# Results\n\n{table}\nThat is all.\n"
 
 
 @pytest.mark.parametrize("run", results.RUNS, ids=lambda run: run.name)
