@@ -30,6 +30,8 @@ KNOWN: dict[str, tuple[str, ...]] = {
     "region": ("random",),
 }
 """What can be replaced, and by what."""
+SHORT = {"oracle": "observation=oracle"}
+"""What may be written for it."""
 
 
 class Ablation(BaseModel):
@@ -54,10 +56,11 @@ class Ablation(BaseModel):
         """From "h=zero,c=zero". Raises InputError for what is not known."""
         values: dict[str, str] = {}
         for part in (text or "").split(",") if text else ():
-            name, equals, value = part.strip().partition("=")
+            word = part.strip()
+            name, equals, value = SHORT.get(word, word).partition("=")
             if not equals or value not in KNOWN.get(name, ()):
                 options = ", ".join(f"{n}={v}" for n, known in KNOWN.items() for v in known)
-                raise InputError(f"cannot ablate {part.strip()!r}; known: {options}")
+                raise InputError(f"cannot ablate {word!r}; known: {options}")
             if name in values:
                 raise InputError(f"{name} is ablated twice in {text!r}; name it once")
             values[name] = value

@@ -26,6 +26,7 @@ def test_every_known_one_is_written_as_it_is_read(part: str) -> None:
 
 
 def test_several_at_once() -> None:
+    assert Ablation.parsed("oracle") == Ablation(observation="oracle")
     made = Ablation.parsed("c=zero, h=other")
     assert made.control(PAPER) == Control(h="other", c="zero")
 
