@@ -152,4 +152,7 @@ def _steepness(error: Tensor) -> Tensor:
 def train(options: DepthOptions) -> None:
     """Train the depth estimator and write depth.safetensors and depth.json into `options.out`."""
     torch.set_num_threads(options.threads)
-    fit(DepthEstimation(options, load(options.scenes, options.count)), options)
+    fit(
+        DepthEstimation(options, load(options.scenes, options.count, workers=options.workers)),
+        options,
+    )

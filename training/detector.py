@@ -114,4 +114,4 @@ def _centred(sample: Sample, side: int) -> NDArray[np.float32]:
 def train(options: DetectorOptions) -> None:
     """Train the detector and write detector.safetensors and detector.yaml into `options.out`."""
     torch.set_num_threads(options.threads)
-    fit(Detection(options, load(options.scenes, options.count)), options)
+    fit(Detection(options, load(options.scenes, options.count, workers=options.workers)), options)

@@ -67,6 +67,8 @@ class Options(BaseModel):
     """Time between checkpoints; each also exports weights that can be used."""
     resume: bool = True
     """Whether to go on from the checkpoint in `out`, if there is one."""
+    workers: Count = 2
+    """Processes that render missing scenes."""
     threads: Count = 1
     """Processor threads."""
     device: str = "cpu"

@@ -79,7 +79,7 @@ def train(options: ModelOptions) -> None:
             network = _network(tokenizer, options.seed, {}, projecting=bool(options.encoders))
             network.load_state_dict(load_state(options.out / "pictured" / "model.safetensors"))
             _export(network, tokenizer, options.out)
-            scenes = load(options.scenes, options.count)
+            scenes = load(options.scenes, options.count, workers=options.workers)
             write(network.model.visual.to(options.device), scenes, options.out)
 
 
@@ -105,7 +105,7 @@ def _stage(name: Stage, tokenizer: Tokenizer, options: ModelOptions) -> Task:
     words = Dictionary(spoken.get_input_embeddings().weight.detach().clone(), tokenizer)
     if name == "imagination":
         return Imagination(spoken, tokenizer, words, mine)
-    scenes = load(options.scenes, options.count)
+    scenes = load(options.scenes, options.count, workers=options.workers)
     if name == "alignment":
         return Alignment(spoken, words, mine, scenes)
     encoders = encoders_of(options.encoders) if options.encoders else {}

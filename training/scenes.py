@@ -19,10 +19,11 @@ from typing import Any, Generic, TypeVar, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.evals.splits import Split, size_of
+from foveal.evals.splits import SPLITS, Split, size_of
 from foveal.evals.tabletop import scene
 from foveal.evals.truth import Scene
 from foveal.evals.vocabulary import NAMES
+from foveal.training.rendering import render
 from foveal.training.rows import MOST_THINGS, THING, rows
 
 CACHE = Path(".scenes_cache")
@@ -147,31 +148,29 @@ def decode(part: str, data: NDArray[np.uint8]) -> NDArray[Any]:
             return values
 
 
-def build(folder: Path, count: int, split: Split = "train") -> None:
+def build(folder: Path, count: int, split: Split = "train", workers: int = 1) -> None:
     """Render whatever is missing of scenes 0 to `count`; a shard appears when it is complete."""
-    for start in range(0, count, SHARD):
-        target = folder / f"{split}-{start:06d}"
-        if not target.is_dir():
-            _write(target, start, split)
+    shards = [(folder / f"{split}-{start:06d}", start) for start in range(0, count, SHARD)]
+    render(_write, [(one, at, SHARD, split) for one, at in shards if not one.is_dir()], workers)
 
 
-def _write(target: Path, start: int, split: Split) -> None:
+def _write(target: Path, start: int, count: int, split: Split) -> None:
     partial = target.with_name(f".{target.name}.{os.getpid()}")
     partial.mkdir(parents=True)
     try:
         kept: list[Packed] = []
         ends: list[int] = []
         with (partial / "files.bin").open("wb") as file:
-            for number in range(start, start + SHARD):
+            for number in range(start, start + count):
                 packed = pack(scene(number, split, size_of(number, split)))
                 kept.append(packed)
                 for data in packed.files:
                     file.write(data)
                     ends.append(file.tell())
-        np.save(partial / "ends.npy", np.array(ends).reshape(SHARD, len(PARTS)))
+        np.save(partial / "ends.npy", np.array(ends).reshape(count, len(PARTS)))
         np.save(partial / "things.npy", np.stack([packed.things for packed in kept]))
         np.save(partial / "facts.npy", np.array([packed.facts for packed in kept], dtype=np.int32))
-        shard = {"start": start, "count": SHARD, "names": NAMES}
+        shard = {"start": start, "count": count, "names": NAMES}
         (partial / "shard.json").write_text(json.dumps(shard))
         partial.rename(target)
     finally:
@@ -195,9 +194,9 @@ class _Shards:
         return boxed(self.read(number, part), SIDE, grey, smooth=smooth)
 
 
-def load(folder: Path, count: int, split: Split = "train") -> Scenes:
-    """The first `count` scenes, rendered first if need be."""
-    build(folder, count, split)
+def load(folder: Path, count: int, split: Split = "train", workers: int = 1) -> Scenes:
+    """The first `count` scenes, rendered first if need be by so many processes."""
+    build(folder, count, split, workers)
     folders = [folder / f"{split}-{start:06d}" for start in range(0, count, SHARD)]
     shards = _Shards(folders)
     facts = np.concatenate([np.load(shard / "facts.npy") for shard in folders])[:count]
@@ -226,8 +225,10 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--count", type=int, default=4000)
     parser.add_argument("--folder", type=Path, default=CACHE)
+    parser.add_argument("--split", choices=SPLITS, default="train")
+    parser.add_argument("--workers", type=int, default=1)
     chosen = parser.parse_args(arguments)
-    build(chosen.folder, chosen.count)
+    build(chosen.folder, chosen.count, chosen.split, chosen.workers)
 
 
 __all__ = ["CACHE", "MOST_THINGS", "NAMES", "SIDE", "THING", "Scenes", "build", "load"]

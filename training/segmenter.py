@@ -245,4 +245,6 @@ def _overlap(a: Tensor, b: Tensor) -> Tensor:
 def train(options: SegmenterOptions) -> None:
     """Train the segmenter and write segmenter.safetensors and segmenter.json into `options.out`."""
     torch.set_num_threads(options.threads)
-    fit(Segmentation(options, load(options.scenes, options.count)), options)
+    fit(
+        Segmentation(options, load(options.scenes, options.count, workers=options.workers)), options
+    )

@@ -99,3 +99,21 @@ def test_a_broken_rendering_leaves_nothing_behind(
     with pytest.raises(KeyboardInterrupt):
         scenes.build(tmp_path, 1)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_processes_side_by_side_render_the_same(
+    tmp_path: Path,
+    eight: scenes.Scenes,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pictures = [*eight.pictures]
+    monkeypatch.setattr(scenes, "SHARD", 4)
+    made = scenes.load(tmp_path, 8, workers=2)
+    assert capsys.readouterr().err.splitlines()[1].startswith("rendered 8 of 8 scenes, ")
+    assert np.array_equal(made.things, eight.things)
+    assert all(
+        np.array_equal(one, other) for one, other in zip(made.pictures, pictures, strict=True)
+    )
+    scenes.load(tmp_path, 8, workers=2)
+    assert not capsys.readouterr().err
