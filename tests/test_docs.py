@@ -43,6 +43,7 @@ PAGES = (
     "docs/models.md",
     "docs/performance.md",
     "docs/python.md",
+    "docs/results.md",
     "docs/shell.md",
     "docs/trace.md",
     "docs/train.md",

@@ -57,7 +57,7 @@ class DepthOptions(Options):
     """Defaults are what the embedded weights were made with."""
 
     out: Path = Path("runs/depth")
-    minutes: Positive = 13.0
+    minutes: Positive = 14.0
     rate: Positive = 1e-3
     clip: Positive = 1.0
     weight: NotNegative = 6.0

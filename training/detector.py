@@ -26,11 +26,11 @@ class DetectorOptions(Options):
     """Defaults are what the embedded weights were made with."""
 
     out: Path = Path("runs/detector")
-    minutes: Positive = 40.0
+    minutes: Positive = 170.0
     rate: Positive = 2e-3
     early_side: Annotated[int, Field(gt=0, multiple_of=32)] = 384
     """Pixels of the letterboxed picture in the first part of the budget; a multiple of 32."""
-    early: Share = 0.55
+    early: Share = 0.36
     """How large that part is, 0 to 1."""
     conf: Share = 0.25
     """Score threshold written into the configuration."""

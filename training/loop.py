@@ -41,7 +41,7 @@ class Options(BaseModel):
     """Folder for the weights, the checkpoint and the log."""
     scenes: Path = CACHE
     """Folder of rendered scenes; missing ones are rendered first."""
-    count: Count = 4000
+    count: Count = 10_000
     """Scenes to train on."""
     minutes: Positive = 30.0
     """Budget of wall-clock time, all resumed parts together."""

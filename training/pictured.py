@@ -29,7 +29,7 @@ from foveal.training.tower import CELL
 
 AGAIN = 0.25
 """Share of the rows about what other encoders can see in which nothing but re-encoding is allowed."""
-POINTING = 0.15
+POINTING = 0.35
 """Share of the rows that only point at regions."""
 LENGTH = 512
 """Tokens in a row: one image and the dialogues about it."""
@@ -86,8 +86,8 @@ class Composer:
         if self.rng.random() < 0.12:
             return self._odd(tools)
         subject = self.sources[self.rng.integers(len(self.sources))](self.rng)
-        if self.rng.random() < POINTING:
-            return self._pointing(subject)
+        if self.rng.random() < POINTING and (pointed := self._pointing(subject))[0]:
+            return pointed
         if subject.encoders and self.rng.random() < AGAIN:
             tools = ("reencode",)
         scene = subject.scene

@@ -4,7 +4,7 @@ Pictures are kept as they were drawn, as JPEG, with the instances beside them an
 pixels, both without loss. What trains at a fixed size reads them letterboxed to a square of SIDE pixels,
 exactly as the detector does when it serves; what looks closer reads the picture itself.
 
-    python -m foveal.training.scenes --count 4000 --folder .scenes_cache
+    python -m foveal.training.scenes --count 10000 --folder .scenes_cache
 """
 
 import argparse
@@ -223,7 +223,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m foveal.training.scenes", description=main.__doc__
     )
-    parser.add_argument("--count", type=int, default=4000)
+    parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--folder", type=Path, default=CACHE)
     parser.add_argument("--split", choices=SPLITS, default="train")
     parser.add_argument("--workers", type=int, default=1)

@@ -60,7 +60,7 @@ class SegmenterOptions(Options):
     """Defaults are what the embedded weights were made with: 18 minutes, then resumed up to 23."""
 
     out: Path = Path("runs/segmenter")
-    minutes: Positive = 23.0
+    minutes: Positive = 28.0
     rate: Positive = 1e-3
     clip: Positive = 1.0
     batch: Count = 8
