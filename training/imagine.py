@@ -3,7 +3,6 @@
 Text skills need no image, and training them without one is several times cheaper.
 """
 
-import string
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -27,7 +26,6 @@ from foveal.evals.vocabulary import (
     label,
 )
 from foveal.evals.words import sign_text
-from foveal.training import nouns
 from foveal.training.corpus import fits
 
 SIZES = ((512, 512), (640, 480), (480, 640), (384, 512), (800, 600), (810, 1080))
@@ -120,54 +118,3 @@ def missing(scene: Scene, rng: np.random.Generator) -> Question | None:
     if not absent or (question.family == "same" and question.phrases[0] not in absent):
         return None
     return replace(question, answer="unknown", targets=())
-
-
-def outside(rng: np.random.Generator) -> tuple[Question, str]:
-    """A question about something that is not of the tabletop, and the text in its image."""
-    kind, text = rng.random(), found_text(rng)
-    if kind < 0.5:
-        question = _fill(nouns.READ_QUESTIONS, rng)[0]
-        return Question("reading", question, text or "no text", (), ()), text
-    if kind < 0.8:
-        options = nouns.COUNT_QUESTIONS if kind < 0.65 else nouns.EXIST_QUESTIONS
-        question, noun = _fill(options, rng)
-        return Question("unheard", question, "unknown", (), (noun,)), text
-    return Question("open", _fill(nouns.OPEN_QUESTIONS, rng)[0], "unknown", (), ()), text
-
-
-def _fill(templates: tuple[str, ...], rng: np.random.Generator) -> tuple[str, str]:
-    a, b = _noun(rng), _noun(rng)
-    return templates[rng.integers(len(templates))].format(a=a, b=b), a
-
-
-def _noun(rng: np.random.Generator) -> str:
-    if rng.random() < 0.7:
-        return str(rng.choice(nouns.NOUNS))
-    return _letters(string.ascii_lowercase, rng, 3, 9)
-
-
-def found_text(rng: np.random.Generator) -> str:
-    """What an OCR engine might return for a photograph: up to nine words of any letters."""
-    if rng.random() < 0.05:
-        return ""
-    return " ".join(_word(rng) for _ in range(rng.integers(1, 10)))
-
-
-def _word(rng: np.random.Generator) -> str:
-    kind = rng.random()
-    if kind < 0.2:
-        return str(rng.choice(nouns.NOUNS))
-    if kind < 0.3:
-        return str(rng.integers(0, 100_000))
-    if kind < 0.55:
-        return _letters(string.ascii_uppercase, rng, 1, 9)
-    if kind < 0.8:
-        return _letters(string.ascii_lowercase, rng, 1, 11)
-    if kind < 0.9:
-        return _letters(string.ascii_letters + string.digits + string.punctuation, rng, 1, 9)
-    return _letters(string.ascii_letters + "àâçéèêëîïôùûüÿñáíóúäöß€£°—\u2019", rng, 2, 10)
-
-
-def _letters(alphabet: str, rng: np.random.Generator, least: int, most: int) -> str:
-    picked = rng.integers(len(alphabet), size=rng.integers(least, most + 1))
-    return "".join(alphabet[i] for i in picked)

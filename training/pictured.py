@@ -18,7 +18,8 @@ from foveal.training.corpus import POINTED, World, dialogue
 from foveal.training.encode import Picture, encode
 from foveal.training.encode import Sequence as Encoded
 from foveal.training.glimpses import grid_of
-from foveal.training.imagine import NOTHING, ask, missing, outside
+from foveal.training.imagine import NOTHING, ask, missing
+from foveal.training.outside import outside
 from foveal.training.packing import Packed, Row, stack
 from foveal.training.policy import allowed
 from foveal.training.reencoders import blocks_of, patches_of

@@ -1,23 +1,20 @@
-"""Scenes without pixels are scenes, and questions from outside are answered by reading or not at all."""
+"""Scenes without pixels are scenes, and what is asked about them can be answered."""
 
 from collections import Counter
 
 import numpy as np
 import pytest
 
-from foveal.agent.observations import Recognised
-from foveal.agent.transcript import Acted, Observed
+from foveal.agent.transcript import Acted
 from foveal.evals.questions import FAMILIES as ASKED
 from foveal.evals.vocabulary import HELD_OUT, label
-from foveal.training.corpus import READING, TOOLS, World, dialogue, fits
+from foveal.training.corpus import TOOLS, World, dialogue, fits
 from foveal.training.imagine import (
     FAMILIES,
     NOTHING,
     ask,
-    found_text,
     imagined,
     missing,
-    outside,
 )
 
 
@@ -43,7 +40,7 @@ def test_the_same_seed_imagines_and_asks_the_same() -> None:
     def drawn(seed: int) -> list[object]:
         rng = np.random.default_rng(seed)
         scenes = [imagined(rng) for _ in range(5)]
-        return [scene.things for scene in scenes] + [ask(s, rng) for s in scenes] + [outside(rng)]
+        return [scene.things for scene in scenes] + [ask(s, rng) for s in scenes]
 
     assert drawn(3) == drawn(3) != drawn(4)
 
@@ -53,42 +50,6 @@ def test_every_family_is_asked_and_comparisons_most() -> None:
     asked = Counter(q.family for _ in range(900) if (q := ask(imagined(rng), rng)))
     assert set(asked) == set(ASKED) == set(FAMILIES)
     assert min(asked[f] for f in ("nearer", "side", "above")) > max(asked["count"], asked["read"])
-
-
-def test_outside_is_answered_by_reading_or_not_at_all() -> None:
-    rng = np.random.default_rng(1)
-    kinds: Counter[str] = Counter()
-    for _ in range(300):
-        question, text = outside(rng)
-        kinds[question.family] += 1
-        known = question.family == "reading"
-        assert question.answer == ((text or "no text") if known else "unknown")
-        assert len(question.phrases) == (question.family == "unheard")
-    assert kinds.keys() == {"reading", "unheard", "open"}
-
-
-@pytest.mark.parametrize("seed", range(40))
-def test_reading_answers_with_what_was_read(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    question, text = outside(rng)
-    if question.family not in READING:
-        return
-    run = dialogue(World((), (640, 480), rng, text=text), question, TOOLS)
-    observed, answered = run.items[1], run.items[-1]
-    assert isinstance(observed, Observed)
-    assert isinstance(observed.observation, Recognised)
-    assert isinstance(answered, Acted)
-    assert answered.text == (
-        " ".join(line.text for line in observed.observation.lines) or "no text"
-    )
-
-
-def test_found_text_is_at_most_nine_words_and_sometimes_nothing() -> None:
-    rng = np.random.default_rng(2)
-    texts = [found_text(rng) for _ in range(400)]
-    assert "" in texts
-    assert max(len(text.split()) for text in texts) == 9
-    assert all(text == " ".join(text.split()) for text in texts)
 
 
 def test_what_is_missing_is_not_known() -> None:
