@@ -31,6 +31,12 @@ from foveal.training.corpus import fits
 SIZES = ((512, 512), (640, 480), (480, 640), (384, 512), (800, 600), (810, 1080))
 FAMILIES = (*ALL, *("nearer", "larger", "size", "more", "same") * 2, *("side", "above", "hop") * 5)
 """Families to draw from; comparisons, which are learnt last, come more often, and places most often."""
+SEEN = (
+    *ALL,
+    *("colour", "shape", "material", "texture", "symbol", "dial", "tiny") * 3,
+    *("side", "above", "hop"),
+)
+"""The same beside pictures: what can only be seen comes most often there."""
 
 PRESUMING_NOTHING = ("count", "exist", "more", "read")
 """Families whose questions have an answer also where nothing of the kind is; of a sign, whatever can be read."""
@@ -100,9 +106,11 @@ def _kind(rng: np.random.Generator, nouns: Sequence[str]) -> tuple[str, str]:
             return kind
 
 
-def ask(scene: Scene, rng: np.random.Generator) -> Question | None:
+def ask(
+    scene: Scene, rng: np.random.Generator, families: Sequence[str] = FAMILIES
+) -> Question | None:
     """One question about the scene: a family is drawn first, so that none depends on how often scenes allow it."""
-    family = FAMILIES[rng.integers(len(FAMILIES))]
+    family = families[rng.integers(len(families))]
     fitting = questions(scene, rng, family)
     return fitting[rng.integers(len(fitting))] if fitting else None
 

@@ -18,7 +18,7 @@ from foveal.training.corpus import POINTED, World, dialogue
 from foveal.training.encode import Picture, encode
 from foveal.training.encode import Sequence as Encoded
 from foveal.training.glimpses import grid_of
-from foveal.training.imagine import NOTHING, ask, missing
+from foveal.training.imagine import NOTHING, SEEN, ask, missing
 from foveal.training.outside import outside
 from foveal.training.packing import Packed, Row, stack
 from foveal.training.policy import allowed
@@ -30,7 +30,7 @@ from foveal.training.tower import CELL
 
 AGAIN = 0.25
 """Share of the rows about what other encoders can see in which nothing but re-encoding is allowed."""
-POINTING = 0.35
+POINTING = 0.25
 """Share of the rows that only point at regions."""
 LENGTH = 512
 """Tokens in a row: one image and the dialogues about it."""
@@ -150,7 +150,7 @@ class Composer:
             return outside(self.rng)
         if draw < 0.37 or not scene.things:
             return missing(scene, self.rng), None
-        return ask(scene, self.rng), None
+        return ask(scene, self.rng, SEEN), None
 
     def _world(
         self, things: tuple[Thing, ...], size: tuple[int, int], text: str | None,
