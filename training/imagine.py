@@ -110,7 +110,7 @@ def ask(
     scene: Scene, rng: np.random.Generator, families: Sequence[str] = FAMILIES
 ) -> Question | None:
     """One question about the scene: a family is drawn first, so that none depends on how often scenes allow it."""
-    family = families[rng.integers(len(families))]
+    family = families[int(rng.integers(len(families)))]
     fitting = questions(scene, rng, family)
     return fitting[rng.integers(len(fitting))] if fitting else None
 
