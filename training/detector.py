@@ -18,6 +18,7 @@ from foveal.agent.weights import save_state
 from foveal.tools.builders import build_detector
 from foveal.tools.quiet import import_ultralytics
 from foveal.training.augment import Sample, jitter, move
+from foveal.training.composing import composed
 from foveal.training.loop import Numbers, Options, Positive, Share, fit
 from foveal.training.scenes import NAMES, SIDE, Scenes, load
 
@@ -101,7 +102,7 @@ class Detection:
     def export(self, model: Any, out: Path) -> None:
         import yaml
 
-        save_state(model.state_dict(), out / "detector.safetensors")
+        save_state(composed(model.state_dict(), NAMES), out / "detector.safetensors")
         text = yaml.safe_dump(config(self.options.conf), sort_keys=False, default_flow_style=None)
         (out / "detector.yaml").write_text(text, encoding="utf-8")
 
