@@ -1,9 +1,9 @@
 """Detecting pairs of colour and shape that no picture of training shows.
 
-The last layer of a detector's classifier has a vector for each pair. Those of the pairs that were trained are close
-to the sum of one vector for their colour and one for their shape; the same sum then stands for a pair that was not.
-Composing classifiers of what was never seen together is due to Misra, Gupta and Hebert (From Red Wine to Red Tomato,
-CVPR 2017), who train a network to do it.
+The last layer of a detector's classifier has a vector for each pair. Those of the pairs that were trained are
+close to the sum of one vector for their colour and one for their shape; the same sum then stands for a pair
+that was not. Composing classifiers of what was never seen together is due to Misra, Gupta and Hebert (From Red
+Wine to Red Tomato, CVPR 2017), who train a network to do it.
 """
 
 import re
