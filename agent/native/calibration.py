@@ -32,7 +32,10 @@ Knots = Annotated[tuple[Knot, ...], Field(min_length=1), AfterValidator(_rising)
 
 
 class Calibration(BaseModel):
-    """Two monotone maps through knots, straight between them and level beyond."""
+    """Two monotone maps through knots: straight between them, to nothing below the first, level above the last.
+
+    Few answers lie below the first knot; level there, an answer would be as sure as one that is twice as probable.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -60,7 +63,7 @@ class Calibration(BaseModel):
 def straight(knots: Sequence[Knot], x: float) -> float:
     """The line through the knots at x."""
     if x <= knots[0][0]:
-        return knots[0][1]
+        return knots[0][1] * x / knots[0][0] if knots[0][0] else knots[0][1]
     for (x0, y0), (x1, y1) in pairwise(knots):
         if x <= x1:
             return y0 + (y1 - y0) * (x - x0) / (x1 - x0)

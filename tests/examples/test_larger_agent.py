@@ -20,7 +20,7 @@ def test_the_report_is_right_and_leaves_the_rest_to_a_person(tmp_path: Path) -> 
     for line, beginning in zip(
         lines,
         (
-            "- [x] How many red cubes are there? **3**, at [107, 93, 127, 116]",
+            "- [x] How many red cubes are there? **3**, at [107, 94, 126, 117]",
             "- [x] Which is nearer, the black pyramid or the white pyramid? **white pyramid**, at ",
             "- [x] What does the orange sign say? **PEM**, at ",
             "- [ ] How many dogs are there? Look yourself: the detector of profile 'embedded' has no class",

@@ -21,12 +21,12 @@ MAP = Calibration(seen=((0.0, 0.625),), unseen=((0.0, 0.125),))
 CUBES = Detect(phrase="cubes")
 
 
-def test_the_map_is_straight_between_knots_and_level_beyond() -> None:
+def test_the_map_is_straight_between_knots_falls_to_nothing_and_ends_level() -> None:
     made = Calibration(seen=((0.2, 0.1), (0.6, 0.5), (1.0, 0.9)), unseen=((0.5, 0.3),))
-    told = {0.0: 0.1, 0.2: 0.1, 0.4: 0.3, 0.6: 0.5, 0.8: 0.7, 1.0: 0.9}
+    told = {0.0: 0.0, 0.1: 0.05, 0.2: 0.1, 0.4: 0.3, 0.6: 0.5, 0.8: 0.7, 1.0: 0.9}
     for raw, chance in told.items():
         assert made.of(raw, seen=True) == pytest.approx(chance)
-        assert made.of(raw, seen=False) == 0.3
+        assert made.of(raw, seen=False) == pytest.approx(0.3 * min(raw / 0.5, 1))
 
 
 @pytest.mark.parametrize(
