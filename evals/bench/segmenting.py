@@ -13,6 +13,7 @@ from foveal.agent.actions import Object, Segment
 from foveal.agent.errors import SpecialistError
 from foveal.agent.observations import Box
 from foveal.agent.profiles import embedded_weights
+from foveal.agent.regions import grown
 from foveal.evals.bench.row import Finding, less_time
 from foveal.evals.bench.timing import Sample, timed
 from foveal.evals.tabletop import scene
@@ -61,9 +62,13 @@ def _compared(segmenter: Segmenter, rounds: int) -> Finding:
 
 
 def _scene(number: int) -> list[Request]:
-    """One request for each of its objects, of which there are several."""
+    """One request for each of its objects, of which there are several, with as much around it as needs no zoom."""
     table = next(one for one in map(scene, count(number * 100)) if len(one.things) > 3)
-    return [_request(f"scene {number}", table.image, thing.box) for thing in table.things]
+    height, width = table.depth.shape
+    boxes = [
+        grown(thing.box, width, height, smallest=max(width, height) // 2) for thing in table.things
+    ]
+    return [_request(f"scene {number}", table.image, box) for box in boxes]
 
 
 def _request(name: str, pixels: NDArray[np.uint8], xyxy: tuple[int, int, int, int]) -> Request:
