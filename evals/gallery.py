@@ -20,6 +20,8 @@ from foveal.graphs.marked import marked
 
 SIDE, LINES, ACROSS = 320, 5, 4
 """Pixels of a picture's longer side; lines of text below it; pictures side by side."""
+WIDE = 34
+"""Characters of a line, even if all of them are capitals."""
 HEIGHT = 18
 """Pixels of a line."""
 PAPER, INK, RIGHT, WRONG = "white", "#222222", "#1a7f37", "#cf222e"
@@ -57,7 +59,7 @@ def drawn(row: Scored, split: Split) -> Image.Image:
 
 
 def _told(row: Scored) -> list[tuple[str, str]]:
-    asked = [(line, INK) for line in textwrap.wrap(row.question, 42)[:2]]
+    asked = [(line, INK) for line in textwrap.wrap(row.question, WIDE)[:2]]
     looks = " ".join(hop.action.kind for hop in row.result.hops) or "no look"
     said = f"{row.result.answer or 'no answer'} ({row.result.confidence or 0:.2f})"
     truth = [] if row.right else [(f"truth: {row.truth}", INK)]

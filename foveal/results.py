@@ -74,7 +74,6 @@ RUNS = (
     Run("reencode", tools="reencode", families=AGAIN),
     Run("reencode-not", families=AGAIN, ablate="tools=none"),
     Run("reencode-h-zero", tools="reencode", families=AGAIN, ablate="h=zero"),
-    Run("reencode-tokens-blank", tools="reencode", families=AGAIN, ablate="tokens=blank"),
 )
 
 

@@ -134,7 +134,7 @@ def _regions(measured: Measured) -> Iterator[Row]:
 
 
 def _again(measured: Measured) -> Iterator[Row]:
-    """What re-encoding adds to one look, and how much of that is lost without its state or its tokens."""
+    """What re-encoding adds to one look, and how much of that is lost without its control state."""
     rows, commands = measured.rows, measured.commands
     gain = difference(rows["reencode"], rows["reencode-not"])
     yield _gain(
@@ -144,15 +144,10 @@ def _again(measured: Measured) -> Iterator[Row]:
         gain.interval[0] > 0,
         commands["reencode"],
     )
-    for name, what in (("h-zero", "h=zero"), ("tokens-blank", "tokens=blank")):
-        loss = difference(rows[f"reencode-{name}"], rows["reencode"])
-        yield _gain(
-            f"the same with `{what}`",
-            "less",
-            loss,
-            loss.interval[1] < 0,
-            commands[f"reencode-{name}"],
-        )
+    loss = difference(rows["reencode-h-zero"], rows["reencode"])
+    yield _gain(
+        "the same with `h=zero`", "less", loss, loss.interval[1] < 0, commands["reencode-h-zero"]
+    )
 
 
 def _specialists(measured: Measured) -> Iterator[Row]:
