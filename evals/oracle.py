@@ -23,8 +23,6 @@ from foveal.tools.base import Dispatcher, Mark
 from foveal.tools.phrases import match
 from foveal.tools.store import content_hash
 
-FARTHEST = 20.0
-"""Metres that count as depth 1."""
 SURE = 0.9
 """How sure the oracle says that it is: as sure as a good detector, since a model never met surer ones."""
 
@@ -87,11 +85,20 @@ def _ranged(marks: Sequence[Mark], scene: Scene) -> Ranged:
     ranges = [
         Range(
             index=mark.index, label=mark.label, box=mark.box,
-            depth=min(1.0, _marked(mark, scene).depth / FARTHEST),
+            depth=_relative(_marked(mark, scene).depth, scene),
         )
         for mark in marks
     ]  # fmt: skip
     return Ranged(ranges=tuple(sorted(ranges, key=lambda one: one.depth)))
+
+
+def _relative(metres: float, scene: Scene) -> float:
+    """As a depth estimator tells it: 0 at the nearest pixel to 1 at the farthest, even in 1 / distance."""
+    seen = scene.depth[scene.depth > 0]
+    if not seen.size or seen.min() == seen.max():
+        return 0.0
+    near, far = 1 / float(seen.min()), 1 / float(seen.max())
+    return float(np.clip((near - 1 / metres) / (near - far), 0, 1))
 
 
 def _recognised(marks: Sequence[Mark], scene: Scene, image: str) -> Recognised:
