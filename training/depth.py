@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional
 
 from foveal.agent.weights import save_state
 from foveal.tools.builders import build_depth
@@ -74,6 +75,8 @@ class DepthEstimation:
         # Both make a step on a processor faster; neither changes what is learnt.
         self.model = self.model.to(memory_format=torch.channels_last)
         self.model.set_attn_implementation("eager")
+        hidden = CONFIG["model"]["backbone_config"]["hidden_size"]
+        self.model.told = torch.nn.Linear(hidden, 1)  # learns beside the network, and is not kept
         # The last layer is a ReLU: start on its living side.
         torch.nn.init.constant_(self.model.head.conv3.bias, 0.6)
         self.mean, self.std = (torch.tensor(CONFIG[key])[:, None, None] for key in ("mean", "std"))
@@ -86,10 +89,23 @@ class DepthEstimation:
     def loss(self, step: int, progress: float) -> tuple[Tensor, Numbers]:
         images, inverse, weights = (part.to(self.options.device) for part in self.batch(step))
         with torch.autocast(images.device.type, dtype=torch.bfloat16):
-            seen = self.model(pixel_values=images).predicted_depth
+            seen, told = self._seen(images)
         error = ((seen.float() - inverse).abs() * weights).sum() / weights.sum()
         steps = _steepness(seen.float() - inverse)
-        return error + 0.5 * steps, {"error": round(float(error.detach()), 4)}
+        patches = (told.float() - functional.avg_pool2d(inverse, PATCH).flatten(1)).abs().mean()
+        numbers = {"error": float(error.detach()), "patches": float(patches.detach())}
+        return error + 0.5 * steps + 0.5 * patches, {k: round(v, 4) for k, v in numbers.items()}
+
+    def _seen(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Inverse depth (B x h x w), and the same of every patch (B x patches) as its last features tell it.
+
+        Left to itself a network this small keeps distances in its head, and whoever re-encodes through its
+        backbone would learn nothing of them.
+        """
+        rows, columns = (side // PATCH for side in images.shape[2:])
+        maps = self.model.backbone(images).feature_maps
+        depth = self.model.head(self.model.neck(list(maps), rows, columns), rows, columns)
+        return depth, self.model.told(maps[-1][:, 1:])[..., 0]
 
     def batch(self, step: int) -> tuple[Tensor, Tensor, Tensor]:
         """Normalised pictures (B x 3 x h x w), inverse depth (B x h x w, 1 / metres) and pixel weights (same).
@@ -127,7 +143,8 @@ class DepthEstimation:
     def export(self, model: Any, out: Path) -> None:
         import json
 
-        save_state(model.state_dict(), out / "depth.safetensors")
+        kept = {k: v for k, v in model.state_dict().items() if not k.startswith("told.")}
+        save_state(kept, out / "depth.safetensors")
         (out / "depth.json").write_text(json.dumps(CONFIG, indent=2) + "\n", encoding="utf-8")
 
 
