@@ -136,7 +136,8 @@ class _Player:
         self.reads = question.family in READING or bool(target and target.text == question.answer)
         # What was never read is not known: no answer of that kind may be made up.
         self.answer = "unknown" if self.reads else question.answer
-        self.settled = True
+        self.blind = world.views and world.rng.random() < world.faults.blind
+        self.settled = self.reads or not self.blind
 
     def play(self) -> list[Acted | Observed | Noted]:
         items: list[Acted | Observed | Noted] = []
@@ -205,7 +206,8 @@ class _Player:
     def _detect(self, action: Detect) -> Detected:
         phrases = action.phrase.split(" . ")
         known = [phrase for phrase in phrases if _known(phrase)]
-        seen = [s for s in self.sightings or () if any(fits(s.label, phrase) for phrase in known)]
+        told = () if self.blind else self.sightings or ()
+        seen = [s for s in told if any(fits(s.label, phrase) for phrase in known)]
         seen.sort(key=lambda one: one.xyxy[0] + one.xyxy[2])
         found = tuple(
             Found(label=s.label, box=Box(image=IMAGE, xyxy=s.xyxy), score=s.score) for s in seen
@@ -215,6 +217,8 @@ class _Player:
         detected = numbered(detected, len(self.found))
         self.origin |= {f.index: s for f, s in zip(detected.objects, seen, strict=True)}
         self.found += detected.objects
+        if self.blind:
+            return detected  # what the picture shows is all there is
         if self.question.family == "count":
             self.answer = str(len(detected.objects)) if known else self.answer
         if self.question.family == "exist" and known:

@@ -24,6 +24,7 @@ from foveal.training.packing import Packed, Row, stack
 from foveal.training.policy import allowed
 from foveal.training.reencoders import blocks_of, patches_of
 from foveal.training.reseeing import Shown
+from foveal.training.sightings import Faults
 from foveal.training.subjects import Source, Subject
 from foveal.training.tokenizer import number
 from foveal.training.tower import CELL
@@ -32,6 +33,8 @@ AGAIN = 0.25
 """Share of the rows about what other encoders can see in which nothing but re-encoding is allowed."""
 POINTING = 0.25
 """Share of the rows that only point at regions."""
+SHY = Faults(blind=0.04)
+"""Now and then a detector reports nothing of what can be seen: then the picture has to do."""
 LENGTH = 512
 """Tokens in a row: one image and the dialogues about it."""
 GRIDS: dict[Encoder, Callable[[int, int], tuple[int, int]]] = {
@@ -158,9 +161,7 @@ class Composer:
     ) -> World:  # fmt: skip
         sightings = subject.sightings if subject else None
         again = bool(subject and subject.encoders)
-        return World(
-            things, size, self.rng, views=True, text=text, sightings=sightings, encoders=again
-        )
+        return World(things, size, self.rng, SHY, sightings, views=True, text=text, encoders=again)
 
     def _sequence(
         self, world: World, question: Question, tools: tuple[PerceptionKind, ...],

@@ -38,6 +38,8 @@ class Faults:
     """Reported in another colour, or as another noun."""
     failed: float = 0.02
     """Per request: the specialist gives no answer at all."""
+    blind: float = 0.0
+    """Per run in which the model sees for itself: the detector reports nothing, whatever is there."""
 
 
 USUAL = Faults()

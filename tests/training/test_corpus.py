@@ -380,3 +380,24 @@ def test_the_like_of_a_thing_is_looked_for_by_what_they_share(play: Any) -> None
             assert isinstance(second, Detected)
             assert len(first.objects) == 1
             assert answer(run) in {one.label for one in second.objects} - {first.objects[0].label}
+
+
+@pytest.mark.parametrize("family", ["count", "exist", "colour", "side", "nearer", "symbol", "more"])
+def test_where_the_detector_is_blind_the_picture_answers(draw: Any, family: str) -> None:
+    """What is in it is as true as before, and nothing that was not found is referred to."""
+    for seed in range(8):
+        world, question = draw(family, seed, views=True, faults=replace(NEVER, blind=1.0))
+        run = dialogue(world, question, TOOLS)
+        found = [o for item in run.items if isinstance(item, Observed)
+                 if isinstance(o := item.observation, Detected)]  # fmt: skip
+        assert found
+        assert not any(one.objects for one in found)
+        last = run.items[-1]
+        assert isinstance(last, Acted)
+        assert last.text == question.answer
+        assert not run.settled
+
+
+def test_blindness_is_for_runs_that_can_see(play: Any) -> None:
+    run = play("count", 1, faults=replace(NEVER, blind=1.0))
+    assert run.settled
