@@ -80,8 +80,8 @@ async def test_what_is_measured_is_true(table: Scene, oracle: Oracle) -> None:
     assert isinstance(ranged, Ranged)
     depths = [by_id[one.index].depth for one in ranged.ranges]
     assert depths == sorted(depths)
-    seen = table.depth[table.depth > 0]
-    shares = [(1 / seen.min() - 1 / depth) / (1 / seen.min() - 1 / seen.max()) for depth in depths]
+    inverse = 1 / table.depth[table.depth > 0]
+    shares = [(inverse.max() - 1 / depth) / (inverse.max() - inverse.min()) for depth in depths]
     assert [one.depth for one in ranged.ranges] == pytest.approx(shares, abs=1e-3)
 
 
