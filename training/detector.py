@@ -24,7 +24,7 @@ from foveal.training.scenes import NAMES, SIDE, Scenes, load
 
 
 class DetectorOptions(Options):
-    """Defaults are what the embedded weights were made with."""
+    """Defaults are the recipe of the embedded weights, whose own run was longer: their card tells."""
 
     out: Path = Path("runs/detector")
     minutes: Positive = 170.0

@@ -94,26 +94,22 @@ class Composer:
             return pointed
         if subject.encoders and self.rng.random() < AGAIN:
             tools = ("reencode",)
+        return _filled(self._dialogues(subject, tools), subject.shown)
+
+    def _dialogues(self, subject: Subject, tools: tuple[PerceptionKind, ...]) -> Iterator[Encoded]:
         scene = subject.scene
-        row, shown = Row(), []
         for _ in range(12):
             question, text = self._question(scene)
-            if question is None:
-                continue
-            world = self._world(scene.things, _size(scene), text, subject)
-            sequence = self._sequence(world, question, tools)
-            if not row:
-                row.share(sequence)
-                shown.append(subject.shown(*sequence.views[0]))
-            if len(row) + len(sequence.ids) - sequence.shared > LENGTH:
-                break
-            row.add(sequence, sequence.shared)
-            shown += [subject.shown(view, grid) for view, grid in sequence.views[1:]]
-        return row, shown
+            if question is not None:
+                world = self._world(scene.things, _size(scene), text, subject)
+                yield self._sequence(world, question, tools)
 
     def _pointing(self, subject: Subject) -> tuple[Row, list[Shown]]:
         """Nothing but regions, of each thing that can be asked about: where things are is learnt from many."""
-        scene, row, shown = subject.scene, Row(), []
+        return _filled(self._regions(subject), subject.shown)
+
+    def _regions(self, subject: Subject) -> Iterator[Encoded]:
+        scene = subject.scene
         asked = [one for family in POINTED for one in questions(scene, self.rng, family)]
         looks: tuple[PerceptionKind, ...] = ("look", "read")
         tools = looks[: self.rng.integers(1, 3)]
@@ -122,30 +118,18 @@ class Composer:
             run = dialogue(world, asked[place], tools)
             if not isinstance(run.items[0], Acted) or len(run.items) < 2:
                 continue  # a reader is needed, and there is none
-            first = replace(run, items=run.items[:1])
-            sequence = encode(first, self.tokenizer, view_grid)
-            if not row:
-                row.share(sequence)
-                shown.append(subject.shown(*sequence.views[0]))
-            if len(row) + len(sequence.ids) - sequence.shared > LENGTH:
-                break
-            row.add(sequence, sequence.shared)
-        return row, shown
+            yield encode(replace(run, items=run.items[:1]), self.tokenizer, view_grid)
 
     def _odd(self, tools: tuple[PerceptionKind, ...]) -> tuple[Row, list[Shown]]:
         image = strange(self.rng)
         size = image.shape[1] * 3, image.shape[0] * 3
-        row = Row()
-        for _ in range(6):
-            question, text = self._question(NOTHING)
-            if question is None:
-                continue
-            sequence = self._sequence(self._world((), size, text), question, tools, _grid(image))
-            if not row:
-                row.share(sequence)
-            if len(row) + len(sequence.ids) - sequence.shared <= LENGTH:
-                row.add(sequence, sequence.shared)
-        return row, [image]
+        drawn = (self._question(NOTHING) for _ in range(6))
+        sequences = (
+            self._sequence(self._world((), size, text), question, tools, _grid(image))
+            for question, text in drawn
+            if question is not None
+        )
+        return _filled(sequences, lambda picture, grid: image)
 
     def _question(self, scene: Scene) -> tuple[Question | None, str | None]:
         draw = self.rng.random()
@@ -169,6 +153,22 @@ class Composer:
     ) -> Encoded:  # fmt: skip
         run = dialogue(world, question, tools)
         return encode(run, self.tokenizer, lambda view: grid or view_grid(view))
+
+
+def _filled(
+    sequences: Iterator[Encoded], show: Callable[[Picture, tuple[int, int]], Shown]
+) -> tuple[Row, list[Shown]]:
+    """As many dialogues about one image as a row has room for, and what they show in reading order."""
+    row, shown = Row(), []
+    for sequence in sequences:
+        if not row:
+            row.share(sequence)
+            shown.append(show(*sequence.views[0]))
+        if len(row) + len(sequence.ids) - sequence.shared > LENGTH:
+            break
+        row.add(sequence, sequence.shared)
+        shown += [show(*view) for view in sequence.views[1:]]
+    return row, shown
 
 
 def view_grid(picture: Picture) -> tuple[int, int]:

@@ -57,7 +57,7 @@ Prompts = dict[str, Any]
 
 
 class SegmenterOptions(Options):
-    """Defaults are what the embedded weights were made with: 18 minutes, then resumed up to 23."""
+    """Defaults are what the embedded weights were made with."""
 
     out: Path = Path("runs/segmenter")
     minutes: Positive = 28.0
