@@ -7,10 +7,11 @@ from typing import Literal
 
 import numpy as np
 
-from foveal.agent.actions import Look, Perception, Region
+from foveal.agent.actions import Look, Perception, PerceptionKind, Region
 from foveal.agent.errors import SpecialistError
 from foveal.agent.observations import Box, Observation, View
 from foveal.tools.base import Dispatcher, Mark
+from foveal.tools.catalogue import specialist_for
 from foveal.tools.store import ImageStore
 
 BLANK = "nothing came back"
@@ -47,7 +48,7 @@ class Interference:
     ) -> Observation:
         """What the inner dispatcher says, tampered with. Raises SpecialistError where it is blanked."""
         if self.observation == "blank":
-            raise SpecialistError(action.kind, BLANK)
+            raise SpecialistError(specialist_for(action.kind), BLANK)
         while self._earlier:
             call = self._earlier.pop(0)
             self._keep(call[0].kind, call[1], await self._seen(*call))
@@ -65,13 +66,15 @@ class Interference:
         """Stop what the inner dispatcher started."""
         await self.inner.close()
 
-    def _anothers(self, kind: str, image: str, seen: Observation) -> Observation:
+    def _anothers(self, kind: PerceptionKind, image: str, seen: Observation) -> Observation:
         others = self._keep(kind, image, seen)
         if not others:
-            raise SpecialistError(kind, BLANK)
+            raise SpecialistError(specialist_for(kind), BLANK)
         return others[-1][1]
 
-    def _keep(self, kind: str, image: str, seen: Observation) -> list[tuple[str, Observation]]:
+    def _keep(
+        self, kind: PerceptionKind, image: str, seen: Observation
+    ) -> list[tuple[str, Observation]]:
         """Remember what was found, and give back what is known of other images."""
         others = [(name, old) for name, old in self._last.get(kind, []) if name != image]
         same = [pair for pair in self._last.get(kind, []) if pair[0] == image]

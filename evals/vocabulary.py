@@ -69,6 +69,13 @@ def parts(name: str) -> tuple[str | None, str]:
     return (colour[0] if colour else None), noun
 
 
+def fits(name: str, phrase: str) -> bool:
+    """Whether a label fits a canonical phrase ("red cube", "cube", "red thing", "thing")."""
+    colour, noun = parts(phrase)
+    said, its = parts(name)
+    return noun in (its, "thing") and colour in (None, said)
+
+
 NAMES = (
     *(label(c, s) for c in COLOURS for s in (*SOLIDS, *BOARDS, *FIGURES)),
     *TRINKETS,

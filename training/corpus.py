@@ -23,6 +23,7 @@ from foveal.agent.actions import (
     Region,
     Segment,
 )
+from foveal.agent.errors import SpecialistError
 from foveal.agent.grammar import render
 from foveal.agent.observations import (
     Box,
@@ -43,8 +44,9 @@ from foveal.agent.regions import box_to_cells, cells_to_box, grown
 from foveal.agent.transcript import Acted, Asked, Noted, Observed, numbered
 from foveal.evals.questions import Question
 from foveal.evals.truth import Thing
-from foveal.evals.vocabulary import SHAPES, TRINKETS, parts
-from foveal.training.sightings import USUAL, Faults, Sighting, imagined_sightings
+from foveal.evals.vocabulary import SHAPES, TRINKETS, fits, parts
+from foveal.tools.catalogue import specialist_for
+from foveal.training.sightings import USUAL, Faults, Sighting, elsewhere, imagined_sightings
 
 TOOLS: tuple[PerceptionKind, ...] = ("look", "reencode", "detect", "segment", "depth", "read")
 """The perception actions of the embedded model."""
@@ -66,14 +68,14 @@ The one behind "detection" is a depth estimator's, the one behind "seg" a segmen
 POINTED = ("colour", "shape", "material", "texture", "read", "symbol", "dial")
 """Families about one thing that can be made out in the first view."""
 FINISH = "Now answer the question."
-FAILURES = (
+REASONS = (
     "nothing came back",
-    "the specialist failed",
     "no answer within 120 s",
-    "the detector failed: out of memory",
+    "out of memory",
     "none of its processes is left",
+    "nothing could be outlined there",
 )
-"""How a model is told that a specialist did not answer."""
+"""Why a specialist did not answer, as a model is told."""
 
 
 @dataclass(frozen=True)
@@ -136,8 +138,8 @@ class _Player:
         self.reads = question.family in READING or bool(target and target.text == question.answer)
         # What was never read is not known: no answer of that kind may be made up.
         self.answer = "unknown" if self.reads else question.answer
-        self.blind = world.views and world.rng.random() < world.faults.blind
-        self.settled = self.reads or not self.blind
+        self.astray = world.views and world.rng.random() < world.faults.astray
+        self.settled = True
 
     def play(self) -> list[Acted | Observed | Noted]:
         items: list[Acted | Observed | Noted] = []
@@ -153,7 +155,7 @@ class _Player:
             items.append(Acted(text="".join(render(action) for action in actions)))
             seen = [Observed(action=a, observation=self._observe(a)) for a in actions]
             items += seen
-            if any(isinstance(one.observation, Failed) for one in seen):
+            if any(self._lost(one.observation) for one in seen):
                 self.settled = self.reads
                 break  # what the first look shows is all there is
             if self.world.rng.random() < 0.03:
@@ -161,6 +163,9 @@ class _Player:
                 self.settled = step == plan[-1]
                 break
         return items
+
+    def _lost(self, seen: Observation) -> bool:
+        return isinstance(seen, Failed) or (self.astray and isinstance(seen, Detected))
 
     def _plan(self) -> "Plan":
         """Without a detector the model must point at what it sees itself, or see all of it once more."""
@@ -175,9 +180,9 @@ class _Player:
 
     def _observe(self, action: Perception) -> Observation:
         if self.world.rng.random() < self.world.faults.failed:
-            return Failed(
-                error="specialist", message=FAILURES[self.world.rng.integers(len(FAILURES))]
-            )
+            reason = REASONS[self.world.rng.integers(len(REASONS))]
+            why = SpecialistError(specialist_for(action.kind), reason)
+            return Failed(error="specialist", message=str(why))
         match action:
             case Detect():
                 return self._detect(action)
@@ -206,8 +211,9 @@ class _Player:
     def _detect(self, action: Detect) -> Detected:
         phrases = action.phrase.split(" . ")
         known = [phrase for phrase in phrases if _known(phrase)]
-        told = () if self.blind else self.sightings or ()
-        seen = [s for s in told if any(fits(s.label, phrase) for phrase in known)]
+        seen = [s for s in self.sightings or () if any(fits(s.label, phrase) for phrase in known)]
+        if self.astray:
+            seen = list(elsewhere(phrases, self.world.size, self.world.rng))
         seen.sort(key=lambda one: one.xyxy[0] + one.xyxy[2])
         found = tuple(
             Found(label=s.label, box=Box(image=IMAGE, xyxy=s.xyxy), score=s.score) for s in seen
@@ -217,8 +223,8 @@ class _Player:
         detected = numbered(detected, len(self.found))
         self.origin |= {f.index: s for f, s in zip(detected.objects, seen, strict=True)}
         self.found += detected.objects
-        if self.blind:
-            return detected  # what the picture shows is all there is
+        if self.astray:
+            return detected
         if self.question.family == "count":
             self.answer = str(len(detected.objects)) if known else self.answer
         if self.question.family == "exist" and known:
@@ -367,13 +373,6 @@ class _Player:
         if len(self.found) < 2:
             return self._at_a_loss()
         return [Segment(target=Object(index=f.index)) for f in self.found[:4]]
-
-
-def fits(name: str, phrase: str) -> bool:
-    """Whether a label fits a canonical phrase ("red cube", "cube", "red thing", "thing")."""
-    colour, noun = parts(phrase)
-    said, its = parts(name)
-    return noun in (its, "thing") and colour in (None, said)
 
 
 def _known(phrase: str) -> bool:

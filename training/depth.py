@@ -58,7 +58,7 @@ class DepthOptions(Options):
     """Defaults are what the embedded weights were made with."""
 
     out: Path = Path("runs/depth")
-    minutes: Positive = 14.0
+    minutes: Positive = 28.0
     rate: Positive = 1e-3
     clip: Positive = 1.0
     weight: NotNegative = 6.0

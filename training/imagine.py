@@ -23,10 +23,10 @@ from foveal.evals.vocabulary import (
     SYMBOLS,
     TEXTURES,
     TRINKETS,
+    fits,
     label,
 )
 from foveal.evals.words import sign_text
-from foveal.training.corpus import fits
 
 SIZES = ((512, 512), (640, 480), (480, 640), (384, 512), (800, 600), (810, 1080))
 FAMILIES = (*ALL, *("nearer", "larger", "size", "more", "same") * 2, *("side", "above", "hop") * 5)

@@ -29,12 +29,14 @@ from foveal.training.subjects import Source, Subject
 from foveal.training.tokenizer import number
 from foveal.training.tower import CELL
 
-AGAIN = 0.25
+AGAIN = 0.35
 """Share of the rows about what other encoders can see in which nothing but re-encoding is allowed."""
+RESEEN = ("nearer", "nearer", "nearer", "larger", "count", "exist")
+"""Families that are asked there, each as often as it stands here: distances are hardest to learn."""
 POINTING = 0.25
 """Share of the rows that only point at regions."""
-SHY = Faults(blind=0.04)
-"""Now and then a detector reports nothing of what can be seen: then the picture has to do."""
+DOUBTFUL = Faults(failed=0.08, astray=0.08)
+"""Often enough specialists fail, or tell of what was not asked for: then the picture has to do."""
 LENGTH = 512
 """Tokens in a row: one image and the dialogues about it."""
 GRIDS: dict[Encoder, Callable[[int, int], tuple[int, int]]] = {
@@ -93,13 +95,15 @@ class Composer:
         if self.rng.random() < POINTING and (pointed := self._pointing(subject))[0]:
             return pointed
         if subject.encoders and self.rng.random() < AGAIN:
-            tools = ("reencode",)
+            return _filled(self._dialogues(subject, ("reencode",), RESEEN), subject.shown)
         return _filled(self._dialogues(subject, tools), subject.shown)
 
-    def _dialogues(self, subject: Subject, tools: tuple[PerceptionKind, ...]) -> Iterator[Encoded]:
+    def _dialogues(
+        self, subject: Subject, tools: tuple[PerceptionKind, ...], families: Sequence[str] = ()
+    ) -> Iterator[Encoded]:
         scene = subject.scene
         for _ in range(12):
-            question, text = self._question(scene)
+            question, text = self._question(scene, families)
             if question is not None:
                 world = self._world(scene.things, _size(scene), text, subject)
                 yield self._sequence(world, question, tools)
@@ -131,7 +135,12 @@ class Composer:
         )
         return _filled(sequences, lambda picture, grid: image)
 
-    def _question(self, scene: Scene) -> tuple[Question | None, str | None]:
+    def _question(
+        self, scene: Scene, families: Sequence[str] = ()
+    ) -> tuple[Question | None, str | None]:
+        """One of the families, or of any kind; and what text a reader would find, where that is said."""
+        if families and scene.things:
+            return ask(scene, self.rng, families), None
         draw = self.rng.random()
         if draw < 0.3:
             return outside(self.rng)
@@ -145,7 +154,9 @@ class Composer:
     ) -> World:  # fmt: skip
         sightings = subject.sightings if subject else None
         again = bool(subject and subject.encoders)
-        return World(things, size, self.rng, SHY, sightings, views=True, text=text, encoders=again)
+        return World(
+            things, size, self.rng, DOUBTFUL, sightings, views=True, text=text, encoders=again
+        )
 
     def _sequence(
         self, world: World, question: Question, tools: tuple[PerceptionKind, ...],

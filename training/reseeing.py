@@ -5,6 +5,7 @@ projector makes of the encoder's features (Visual Perception Token, arXiv 2502.1
 re-encodes is computed twice, first to find h; gradients flow through both.
 """
 
+from bisect import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -38,13 +39,14 @@ Shown = NDArray[np.uint8] | Tensor | Again
 def seen(network: Any, packed: Packed, pictures: Sequence[Shown]) -> tuple[Tensor, Tensor | None]:
     """The batch's visual tokens (tokens, hidden) in reading order, and its control states (n, hidden), if any.
 
-    The tower learns nothing here; projectors do. Each control token comes right before its re-encoding.
+    The tower learns nothing here; projectors do. A re-encoding belongs to the last control token before it;
+    one that failed has none.
     """
     plain = _plain(network.model.visual, pictures)
     if not any(isinstance(picture, Again) for picture in pictures):
         return torch.cat(plain), None
     states = _states(network, packed, _blanked(plain, pictures))
-    waiting = iter(states)
+    waiting = iter(states[_askers(packed, plain, pictures)])
     made = [
         projector_of(network, picture.encoder)(one, next(waiting))
         if isinstance(picture, Again)
@@ -52,6 +54,18 @@ def seen(network: Any, packed: Packed, pictures: Sequence[Shown]) -> tuple[Tenso
         for one, picture in zip(plain, pictures, strict=True)
     ]
     return torch.cat([one.float() for one in made]), states
+
+
+def _askers(packed: Packed, plain: Sequence[Tensor], pictures: Sequence[Shown]) -> list[int]:
+    """For every re-encoding, which control token it answers, both in reading order."""
+    places = packed.visual.flatten().nonzero()[:, 0].tolist()
+    controls = packed.controls.flatten().nonzero()[:, 0].tolist()
+    askers, start = [], 0
+    for one, picture in zip(plain, pictures, strict=True):
+        if isinstance(picture, Again):
+            askers.append(bisect(controls, places[start]) - 1)
+        start += picture.count if isinstance(picture, Again) else len(one)
+    return askers
 
 
 def projector_of(network: Any, encoder: Encoder) -> Any:

@@ -7,7 +7,7 @@ import numpy as np
 from foveal.agent.dialogue import SPREAD
 from foveal.evals.palette import COLOURS
 from foveal.evals.truth import Thing
-from foveal.evals.vocabulary import NAMES, label, parts
+from foveal.evals.vocabulary import NAMES, fits, label, parts
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class Faults:
     """Reported in another colour, or as another noun."""
     failed: float = 0.02
     """Per request: the specialist gives no answer at all."""
-    blind: float = 0.0
-    """Per run in which the model sees for itself: the detector reports nothing, whatever is there."""
+    astray: float = 0.0
+    """Per run in which the model sees for itself: the detector reports nothing, or what was not asked for."""
 
 
 USUAL = Faults()
@@ -82,6 +82,23 @@ def _sighted(
         area=max(1.0, area * rng.normal(1, 0.04)),
         depth=relative(depth, near),
     )
+
+
+def elsewhere(
+    phrases: list[str], size: tuple[int, int], rng: np.random.Generator
+) -> tuple[Sighting, ...]:
+    """Nothing, or up to three things of another picture: none that any of the phrases could mean."""
+    others = [name for name in NAMES if not any(fits(name, phrase) for phrase in phrases)]
+    number = int(rng.integers(4)) if others else 0
+    return tuple(_stray(others[rng.integers(len(others))], size, rng) for _ in range(number))
+
+
+def _stray(name: str, size: tuple[int, int], rng: np.random.Generator) -> Sighting:
+    (width, height), side = size, rng.uniform(0.04, 0.3, 2)
+    x0, y0 = rng.uniform(0, 1 - side) * size
+    box = float(x0), float(y0), float(x0 + side[0] * width), float(y0 + side[1] * height)
+    area = 0.7 * (box[2] - box[0]) * (box[3] - box[1])
+    return Sighting(name, box, float(rng.uniform(0.25, 0.99)), None, area, float(rng.random()))
 
 
 def relative(depth: float, near: float) -> float:

@@ -49,7 +49,7 @@ def test_the_last_of_each_kind_with_its_marks_and_its_image(row: Any) -> None:
 def test_only_what_a_specialist_answered_counts(row: Any) -> None:
     refused = Failed(error="action", message="there is no object 1; nothing was found so far")
     broken = Failed(error="specialist", message="depth failed: out of order")
-    blanked = Failed(error="specialist", message=f"detect failed: {BLANK}")
+    blanked = Failed(error="specialist", message=f"detector failed: {BLANK}")
     actions = [READ, Depth(), FIND]
     one = row("", "", None, refused, broken, blanked, actions=actions)
     assert [call[0] for call in last_calls([one], "val", ImageStore())] == [FIND]

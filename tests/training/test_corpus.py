@@ -23,11 +23,11 @@ from foveal.agent.transcript import Acted, Asked, Noted, Observed, found_objects
 from foveal.evals.questions import FAMILIES as ASKED
 from foveal.evals.questions import matches
 from foveal.evals.tabletop import COLOURS, SHAPES, Thing
-from foveal.evals.vocabulary import TRINKETS, label
+from foveal.evals.vocabulary import TRINKETS, fits, label
 from foveal.tools.base import Mark, Request
 from foveal.tools.encoder import seen
 from foveal.tools.phrases import match
-from foveal.training.corpus import FINISH, TOOLS, Dialogue, dialogue, fits
+from foveal.training.corpus import FINISH, TOOLS, Dialogue, dialogue
 from foveal.training.scenes import NAMES
 from foveal.training.sightings import Faults, imagined_sightings
 from foveal.training.tokenizer import CHAT_TOKENS, number
@@ -383,21 +383,30 @@ def test_the_like_of_a_thing_is_looked_for_by_what_they_share(play: Any) -> None
 
 
 @pytest.mark.parametrize("family", ["count", "exist", "colour", "side", "nearer", "symbol", "more"])
-def test_where_the_detector_is_blind_the_picture_answers(draw: Any, family: str) -> None:
-    """What is in it is as true as before, and nothing that was not found is referred to."""
-    for seed in range(8):
-        world, question = draw(family, seed, views=True, faults=replace(NEVER, blind=1.0))
+def test_what_was_not_asked_for_is_not_believed(draw: Any, family: str) -> None:
+    """Looking ends with it, and the answer is as true as before."""
+    lengths = set()
+    for seed in range(12):
+        world, question = draw(family, seed, views=True, faults=replace(NEVER, astray=1.0))
         run = dialogue(world, question, TOOLS)
-        found = [o for item in run.items if isinstance(item, Observed)
-                 if isinstance(o := item.observation, Detected)]  # fmt: skip
-        assert found
-        assert not any(one.objects for one in found)
-        last = run.items[-1]
+        told, last = observed(run), run.items[-1]
+        lengths |= {len(one.objects) for one in told if isinstance(one, Detected)}
+        assert len(run.items) == 2 + len(told)
+        assert not any(fits(o.label, p) for one in told if isinstance(one, Detected)
+                       for o in one.objects for p in one.phrase.split(" . "))  # fmt: skip
         assert isinstance(last, Acted)
         assert last.text == question.answer
         assert not run.settled
+    assert len(lengths) > 2
 
 
-def test_blindness_is_for_runs_that_can_see(play: Any) -> None:
-    run = play("count", 1, faults=replace(NEVER, blind=1.0))
+def test_a_failure_is_told_as_a_specialist_tells_it(play: Any) -> None:
+    failed = observed(play("nearer", 1, faults=replace(NEVER, failed=1.0)))
+    assert [isinstance(one, Failed) and one.message.split(": ")[0] for one in failed] == [
+        "detector failed"
+    ]
+
+
+def test_nothing_goes_astray_where_nothing_can_be_seen(play: Any) -> None:
+    run = play("count", 1, faults=replace(NEVER, astray=1.0))
     assert run.settled

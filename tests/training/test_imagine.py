@@ -7,8 +7,8 @@ import pytest
 
 from foveal.agent.transcript import Acted
 from foveal.evals.questions import FAMILIES as ASKED
-from foveal.evals.vocabulary import HELD_OUT, label
-from foveal.training.corpus import TOOLS, World, dialogue, fits
+from foveal.evals.vocabulary import HELD_OUT, fits, label
+from foveal.training.corpus import TOOLS, World, dialogue
 from foveal.training.imagine import (
     FAMILIES,
     NOTHING,

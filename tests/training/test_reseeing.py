@@ -1,5 +1,6 @@
 """Re-encoded tokens depend on the state in which they were asked for, and that state learns from them."""
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 from foveal.agent.profiles import embedded_weights
+from foveal.training import pictured
 from foveal.training.pictured import Composer
 from foveal.training.reencoders import (
     Encoders,
@@ -17,8 +19,10 @@ from foveal.training.reencoders import (
 )
 from foveal.training.reseeing import Again, seen
 from foveal.training.scenes import Scenes
+from foveal.training.sightings import Faults
 from foveal.training.stages import emission_loss
 from foveal.training.subjects import rendered
+from foveal.training.tokenizer import number
 
 
 @pytest.fixture(scope="module")
@@ -33,10 +37,10 @@ def network(tokenizer: Any, tiny: Any) -> Any:
     return made
 
 
-def asking(eight: Scenes, tokenizer: Any, encoders: Encoders) -> Any:
+def asking(eight: Scenes, tokenizer: Any, encoders: Encoders, rows: int = 3) -> Any:
     """A batch in which something is seen again."""
     source = rendered(eight, (), encoders)
-    for batch in Composer((source,), tokenizer, 0).batches(3):
+    for batch in Composer((source,), tokenizer, 0).batches(rows):
         if any(isinstance(shown, Again) for shown in batch.pictures):
             return batch
     raise AssertionError("endless")
@@ -53,16 +57,55 @@ def test_training_counts_the_tokens_that_serving_makes(
         assert len(getattr(network, f"{kind}_projector")(features, None)) == rows * columns
 
 
+def test_rows_that_only_re_encode_ask_for_what_it_tells(
+    eight: Scenes, tokenizer: Any, encoders: Encoders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pictured, "AGAIN", 1.0)
+    monkeypatch.setattr(pictured, "POINTING", 0.0)
+    composer = Composer((rendered(eight, (), encoders),), tokenizer, 4)
+    kinds: Counter[str] = Counter()
+    for _ in range(24):
+        kinds.update(one.encoder for one in composer.row()[1] if isinstance(one, Again))
+    assert min(kinds[kind] for kind in ("detection", "seg", "clip")) > 4
+
+
 def test_every_control_token_has_its_re_encoding(
     eight: Scenes, tokenizer: Any, network: Any, encoders: Encoders
 ) -> None:
     batch = asking(eight, tokenizer, encoders)
     again = [shown for shown in batch.pictures if isinstance(shown, Again)]
-    assert int(batch.packed.controls.sum()) == len(again)
     tokens, states = seen(network, batch.packed, batch.pictures)
     assert states is not None
-    assert len(states) == len(again)
+    assert len(states) == int(batch.packed.controls.sum()) >= len(again)
     assert len(tokens) == int(batch.packed.visual.sum())
+
+
+def test_a_re_encoding_that_failed_takes_no_others_state(
+    eight: Scenes, tokenizer: Any, network: Any, encoders: Encoders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pictured, "DOUBTFUL", Faults(failed=0.4))
+    batch = asking(eight, tokenizer, encoders, rows=6)
+    told: list[torch.Tensor] = []
+    for kind in ("clip", "detection", "seg"):
+        projector = getattr(network, f"{kind}_projector")
+        projector.register_forward_hook(lambda _, given, __: told.append(given[1]))
+    _, states = seen(network, batch.packed, batch.pictures)
+    assert states is not None
+    assert len(told) < len(states)
+    wanted = [states[place] for place in answered(batch, number(tokenizer, "<|vision_start|>"))]
+    assert all(torch.equal(one, state) for one, state in zip(told, wanted, strict=True))
+
+
+def answered(batch: Any, opening: int) -> list[int]:
+    """Which control tokens have a picture opened for them before the next turn of the model begins."""
+    found, control = [], -1
+    for row, held in zip(batch.packed.ids.tolist(), batch.packed.controls.tolist(), strict=True):
+        waiting = False
+        for token, asks in zip(row, held, strict=True):
+            control, waiting = (control + 1, True) if asks else (control, waiting)
+            if token == opening and waiting:
+                found, waiting = [*found, control], False
+    return found
 
 
 def test_projector_and_state_learn_together(

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from foveal.agent.weights import load_state
 from foveal.tools.depth import DepthEstimator
 from foveal.tools.detector import Detector
 from foveal.tools.segmenter import Segmenter
@@ -94,6 +95,17 @@ ROUNDS: list[tuple[Trainer, Any, Any, Any]] = [
     (depth.train, depth.DepthOptions, DepthEstimator, depth_eval.evaluate),
     (segmenter.train, segmenter.SegmenterOptions, Segmenter, segmenter_eval.evaluate),
 ]
+
+
+def test_the_patches_of_the_depth_backbone_learn_distances(few: Path, tmp_path: Path) -> None:
+    """For who re-encodes through it; what reads them off is not kept."""
+    options = depth.DepthOptions(scenes=few, out=tmp_path, batch=2, **SMALL)
+    task = depth.DepthEstimation(options, scenes.load(few, 8))
+    before = task.loss(0, 0.0)[1]["patches"]
+    learn(task, 2e-3, 25)
+    assert task.loss(0, 0.0)[1]["patches"] < 0.8 * before
+    task.export(task.model, tmp_path)
+    assert not [name for name in load_state(tmp_path / "depth.safetensors") if "told" in name]
 
 
 @pytest.mark.parametrize(("train", "options", "tool", "evaluate"), ROUNDS)
