@@ -98,7 +98,8 @@ def test_a_re_encoding_that_failed_takes_no_others_state(
 
 def answered(batch: Any, opening: int) -> list[int]:
     """Which control tokens have a picture opened for them before the next turn of the model begins."""
-    found, control = [], -1
+    found: list[int] = []
+    control = -1
     for row, held in zip(batch.packed.ids.tolist(), batch.packed.controls.tolist(), strict=True):
         waiting = False
         for token, asks in zip(row, held, strict=True):
