@@ -55,7 +55,7 @@ CONFIG: dict[str, Any] = {
 
 
 class DepthOptions(Options):
-    """Defaults are what the embedded weights were made with."""
+    """Defaults are the recipe; `weights/README.md` tells where the embedded weights departed from it."""
 
     out: Path = Path("runs/depth")
     minutes: Positive = 28.0
