@@ -72,9 +72,7 @@ class Interference:
             raise SpecialistError(specialist_for(kind), BLANK)
         return others[-1][1]
 
-    def _keep(
-        self, kind: PerceptionKind, image: str, seen: Observation
-    ) -> list[tuple[str, Observation]]:
+    def _keep(self, kind: str, image: str, seen: Observation) -> list[tuple[str, Observation]]:
         """Remember what was found, and give back what is known of other images."""
         others = [(name, old) for name, old in self._last.get(kind, []) if name != image]
         same = [pair for pair in self._last.get(kind, []) if pair[0] == image]
