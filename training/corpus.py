@@ -212,14 +212,17 @@ class _Player:
         phrases = action.phrase.split(" . ")
         known = [phrase for phrase in phrases if _known(phrase)]
         seen = [s for s in self.sightings or () if any(fits(s.label, phrase) for phrase in known)]
+        answered = action.phrase
         if self.astray:
-            seen = list(elsewhere(phrases, self.world.size, self.world.rng))
+            asked, others = elsewhere(phrases, self.world.size, self.world.rng)
+            self.astray = bool(others)
+            answered, seen = " . ".join(asked) or answered, list(others) or seen
         seen.sort(key=lambda one: one.xyxy[0] + one.xyxy[2])
         found = tuple(
             Found(label=s.label, box=Box(image=IMAGE, xyxy=s.xyxy), score=s.score) for s in seen
         )
-        unknown = tuple(phrase for phrase in phrases if not _known(phrase))
-        detected = Detected(phrase=action.phrase, objects=found, unknown=unknown)
+        unknown = tuple(phrase for phrase in answered.split(" . ") if not _known(phrase))
+        detected = Detected(phrase=answered, objects=found, unknown=unknown)
         detected = numbered(detected, len(self.found))
         self.origin |= {f.index: s for f, s in zip(detected.objects, seen, strict=True)}
         self.found += detected.objects

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from foveal.agent.dialogue import END, Piece, Reseen, opening, reply
+from foveal.agent.dialogue import ASSISTANT, END, USER, Piece, Reseen, opening, reply
 from foveal.agent.native.positions import Positions, text_positions, visual_positions
 from foveal.agent.observations import View
 from foveal.agent.transcript import Acted, Injected
@@ -34,10 +34,15 @@ class Sequence:
     """Every picture with its rows and columns of tokens, in reading order."""
     shared: int = 0
     """Tokens up to the end of the image, which dialogues about one image have in common."""
+    common: int = 1
+    """How many of the views are among those tokens."""
 
 
 def encode(run: Dialogue, tokenizer: Tokenizer, grid: Grid | None = None) -> Sequence:
-    """Tokens of a dialogue; without `grid` images are left out, since text skills are trained without them."""
+    """Tokens of a dialogue; without `grid` images are left out, since text skills are trained without them.
+
+    A dialogue that ends with an observation ends where the model's next turn begins.
+    """
     writer = _Writer(tokenizer, grid)
     before, after = opening(run.asked, SYSTEM)
     writer.inject([before])
@@ -54,17 +59,37 @@ def encode(run: Dialogue, tokenizer: Tokenizer, grid: Grid | None = None) -> Seq
             writer.inject(reply(waiting, run.asked.size), skip=END)
             waiting = []
         writer.emit(item.text)
+    if waiting:
+        writer.inject(reply(waiting, run.asked.size), skip=END)
     return writer.done(shared)
 
 
+def follow(before: Sequence, question: str, answer: str, tokenizer: Tokenizer) -> Sequence:
+    """A dialogue that waits for the model, left unanswered and followed by a question and its answer.
+
+    All of `before` is shared, and nothing of it is supervised.
+    """
+    writer = _Writer(tokenizer, None, int(before.positions.max()) + 1)
+    writer.inject([f"{END}\n{USER}{question}{ASSISTANT}"])
+    writer.emit(answer)
+    return Sequence(
+        np.concatenate((before.ids, writer.ids)),
+        np.concatenate((before.positions, writer.axes), axis=1),
+        np.concatenate((np.zeros(len(before.ids), bool), writer.emitted)),
+        before.views,
+        shared=len(before.ids),
+        common=len(before.views),
+    )
+
+
 class _Writer:
-    def __init__(self, tokenizer: Tokenizer, grid: Grid | None) -> None:
+    def __init__(self, tokenizer: Tokenizer, grid: Grid | None, position: int = 0) -> None:
         self.tokenizer, self.grid = tokenizer, grid
         self.ids: list[int] = []
         self.emitted: list[bool] = []
         self.axes: Positions = ([], [], [])
         self.views: list[tuple[Picture, tuple[int, int]]] = []
-        self._next = 0
+        self._next = position
 
     def inject(self, pieces: list[Piece], skip: str = "") -> None:
         """Unsupervised tokens; `skip` is text the model has emitted itself."""

@@ -33,6 +33,8 @@ DETAIL = 56
 """Pixels of the encoded picture that the shorter side of a thing must have: two cells."""
 PLACE = 0.45
 """How loudly a token says where it is, beside what it shows."""
+REACH = 0.5
+"""Cosine with a measure's direction at its ends."""
 
 
 class Dictionary:
@@ -72,6 +74,15 @@ class Dictionary:
             filled = torch.from_numpy(words > 0)
             out[filled] += self.attributes[name][torch.from_numpy(words)[filled] - 1]
         return functional.normalize(out, dim=1) * self.scale
+
+    def measuring(self, tokens: Tensor, scale: str, levels: NDArray[np.float32]) -> Tensor:
+        """Ideal tokens that also tell a measure: `levels` (tokens,) from 0 to 1, or nan for nothing."""
+        told = ~np.isnan(levels)
+        cosines = torch.from_numpy(np.where(told, REACH * (2 * levels - 1), 0))[:, None].float()
+        way = self.scales[scale]
+        across = tokens - (tokens @ way)[:, None] * way
+        turned = functional.normalize(across, dim=1) * (1 - cosines**2).sqrt() + cosines * way
+        return torch.where(torch.from_numpy(told)[:, None], turned * self.scale, tokens)
 
 
 def places(grid: tuple[int, int]) -> tuple[Tensor, Tensor]:

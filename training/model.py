@@ -27,6 +27,7 @@ from foveal.training.familiarity import write
 from foveal.training.loop import Count, NotNegative, Options, Positive, Task, fit
 from foveal.training.meanings import Dictionary
 from foveal.training.optimisers import Name
+from foveal.training.projecting import KINDS
 from foveal.training.reencoders import add_projectors, encoders_of
 from foveal.training.scenes import load
 from foveal.training.sizes import PIXELS, config
@@ -104,7 +105,7 @@ def _stage(name: Stage, tokenizer: Tokenizer, options: ModelOptions) -> Task:
     spoken = _network(tokenizer, options.seed, {"": out / "policy"})
     words = Dictionary(spoken.get_input_embeddings().weight.detach().clone(), tokenizer)
     if name == "imagination":
-        return Imagination(spoken, tokenizer, words, mine)
+        return Imagination(spoken, tokenizer, words, mine, KINDS if options.encoders else ())
     scenes = load(options.scenes, options.count, workers=options.workers)
     if name == "alignment":
         return Alignment(spoken, words, mine, scenes)
@@ -118,7 +119,7 @@ def _stage(name: Stage, tokenizer: Tokenizer, options: ModelOptions) -> Task:
     parts |= {f"{kind}_projector.": out / "projection" for kind in encoders}
     network = _network(tokenizer, options.seed, parts, projecting=bool(encoders))
     told = recall(options.witnessed, scenes) if options.witnessed else ()
-    return Pictured(network, tokenizer, words, mine, rendered(scenes, told, encoders))
+    return Pictured(network, tokenizer, words, mine, rendered(scenes, told, encoders), encoders)
 
 
 def _network(

@@ -15,10 +15,11 @@ from foveal.agent.transcript import Acted
 from foveal.evals.questions import Question, questions
 from foveal.evals.truth import Scene, Thing
 from foveal.training.corpus import POINTED, World, dialogue
-from foveal.training.encode import Picture, encode
+from foveal.training.encode import Picture, encode, follow
 from foveal.training.encode import Sequence as Encoded
 from foveal.training.glimpses import grid_of
 from foveal.training.imagine import NOTHING, SEEN, ask, missing
+from foveal.training.measuring import FAMILY, about
 from foveal.training.outside import outside
 from foveal.training.packing import Packed, Row, stack
 from foveal.training.policy import allowed
@@ -33,6 +34,10 @@ AGAIN = 0.35
 """Share of the rows about what other encoders can see in which nothing but re-encoding is allowed."""
 RESEEN = ("nearer", "nearer", "nearer", "larger", "count", "exist")
 """Families that are asked there, each as often as it stands here: distances are hardest to learn."""
+MEASURING = 0.5
+"""Share of these in which much is asked of one re-encoding, with nothing but what it shows to go by."""
+MEASURED: tuple[Encoder, ...] = ("detection", "detection", "seg")
+"""Encoders whose measure is asked for there, each as often as it stands here."""
 POINTING = 0.25
 """Share of the rows that only point at regions."""
 DOUBTFUL = Faults(failed=0.08, astray=0.08)
@@ -95,6 +100,8 @@ class Composer:
         if self.rng.random() < POINTING and (pointed := self._pointing(subject))[0]:
             return pointed
         if subject.encoders and self.rng.random() < AGAIN:
+            if self.rng.random() < MEASURING and (measured := self._measured(subject))[0]:
+                return measured
             return _filled(self._dialogues(subject, ("reencode",), RESEEN), subject.shown)
         return _filled(self._dialogues(subject, tools), subject.shown)
 
@@ -123,6 +130,20 @@ class Composer:
             if not isinstance(run.items[0], Acted) or len(run.items) < 2:
                 continue  # a reader is needed, and there is none
             yield encode(replace(run, items=run.items[:1]), self.tokenizer, view_grid)
+
+    def _measured(self, subject: Subject) -> tuple[Row, list[Shown]]:
+        """One re-encoding and much that is asked of it, each question blind to the others."""
+        encoder = MEASURED[self.rng.integers(len(MEASURED))]
+        question = ask(subject.scene, self.rng, (FAMILY[encoder],))
+        if question is None:
+            return Row(), []
+        world = self._world(subject.scene.things, _size(subject.scene), None, subject)
+        run = dialogue(world, question, ("reencode",))
+        before = encode(replace(run, items=run.items[:2]), self.tokenizer, view_grid)
+        if len(before.views) < 2:
+            return Row(), []  # the specialist failed
+        asked = about(subject.scene, encoder, self.rng)
+        return _filled((follow(before, *one, self.tokenizer) for one in asked), subject.shown)
 
     def _odd(self, tools: tuple[PerceptionKind, ...]) -> tuple[Row, list[Shown]]:
         image = strange(self.rng)
@@ -174,11 +195,11 @@ def _filled(
     for sequence in sequences:
         if not row:
             row.share(sequence)
-            shown.append(show(*sequence.views[0]))
+            shown += [show(*view) for view in sequence.views[: sequence.common]]
         if len(row) + len(sequence.ids) - sequence.shared > LENGTH:
             break
         row.add(sequence, sequence.shared)
-        shown += [show(*view) for view in sequence.views[1:]]
+        shown += [show(*view) for view in sequence.views[sequence.common :]]
     return row, shown
 
 

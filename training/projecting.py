@@ -18,7 +18,7 @@ from torch.nn import functional
 from foveal.agent.actions import Encoder
 from foveal.training.align import said_loss
 from foveal.training.glimpses import ENOUGH, content, filling
-from foveal.training.meanings import FROM_AFAR, Dictionary
+from foveal.training.meanings import FROM_AFAR, REACH, Dictionary
 from foveal.training.reencoders import Encoders, blocks_of, patches_of
 from foveal.training.reseeing import projector_of
 from foveal.training.scenes import DEPTH_SIDE, Scenes
@@ -26,8 +26,6 @@ from foveal.training.scenes import DEPTH_SIDE, Scenes
 KINDS: tuple[Encoder, ...] = ("detection", "seg")
 SCALE: dict[Encoder, str] = {"detection": "near", "seg": "larger"}
 """What the tokens of an encoder measure, as the dictionary calls it."""
-REACH = 0.5
-"""Cosine with the measure's direction at its ends."""
 LITTLE = 0.02
 """Share of a segmenter's block, which is large, that a thing must fill to be spoken of."""
 LEAST, MOST = 0.001, 0.25
@@ -80,8 +78,12 @@ def covered(scenes: Scenes, number: int, which: NDArray[np.int64]) -> NDArray[np
     """(tokens,) how large the thing is that fills most of each block, even in the logarithm of its area."""
     _, _, width, height = content(scenes, number)
     shares = scenes.things[number]["visible"][which].astype(np.float32) / (width * height)
-    levels = np.log(np.clip(shares, LEAST, MOST) / LEAST) / np.log(MOST / LEAST)
-    return np.where(which >= 0, levels, np.nan).astype(np.float32)
+    return np.where(which >= 0, largeness(shares), np.nan).astype(np.float32)
+
+
+def largeness(shares: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Shares of the picture as levels from 0 to 1, even in their logarithm."""
+    return np.asarray(np.log(np.clip(shares, LEAST, MOST) / LEAST) / np.log(MOST / LEAST))
 
 
 def nearness(scenes: Scenes, number: int, grid: tuple[int, int]) -> NDArray[np.float32]:

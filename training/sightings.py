@@ -1,5 +1,6 @@
 """What specialists made of a scene: their own words, or imagined from the truth with mistakes like theirs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,7 +40,7 @@ class Faults:
     failed: float = 0.02
     """Per request: the specialist gives no answer at all."""
     astray: float = 0.0
-    """Per run in which the model sees for itself: the detector reports nothing, or what was not asked for."""
+    """Per run in which the model sees for itself: the detector answers another request."""
 
 
 USUAL = Faults()
@@ -85,12 +86,32 @@ def _sighted(
 
 
 def elsewhere(
-    phrases: list[str], size: tuple[int, int], rng: np.random.Generator
-) -> tuple[Sighting, ...]:
-    """Nothing, or up to three things of another picture: none that any of the phrases could mean."""
-    others = [name for name in NAMES if not any(fits(name, phrase) for phrase in phrases)]
-    number = int(rng.integers(4)) if others else 0
-    return tuple(_stray(others[rng.integers(len(others))], size, rng) for _ in range(number))
+    phrases: Sequence[str], size: tuple[int, int], rng: np.random.Generator
+) -> tuple[list[str], tuple[Sighting, ...]]:
+    """The answer to another request about another picture: its phrases, and what was found for them.
+
+    None of it is what any of `phrases` could mean. Both are empty where everything could be.
+    """
+    others = [name for name in NAMES if not _fits_any(name, phrases)]
+    asked, found = list[str](), list[Sighting]()
+    for _ in range(int(rng.integers(1, 3)) if others else 0):
+        one = _said(others[rng.integers(len(others))], rng)
+        fitting = [name for name in others if fits(name, one)]
+        number = 1 if rng.random() < 0.7 else int(rng.integers(2, 6))
+        asked.append(one)
+        found += [_stray(fitting[rng.integers(len(fitting))], size, rng) for _ in range(number)]
+    return asked, tuple(found)
+
+
+def _fits_any(name: str, phrases: Sequence[str]) -> bool:
+    return any(fits(name, phrase) for phrase in phrases)
+
+
+def _said(name: str, rng: np.random.Generator) -> str:
+    """A phrase that means it, as questions have them."""
+    colour, noun = parts(name)
+    phrases = [name, noun, f"{colour} thing"] if colour else [noun]
+    return phrases[rng.integers(len(phrases))]
 
 
 def _stray(name: str, size: tuple[int, int], rng: np.random.Generator) -> Sighting:

@@ -1,6 +1,6 @@
 """The stages of the language model's training, each a task for the training loop."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -9,6 +9,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional
 
+from foveal.agent.actions import Encoder
 from foveal.agent.weights import save_state
 from foveal.training import projecting
 from foveal.training.align import alignment_loss
@@ -125,9 +126,15 @@ class Imagination(_Beside):
     """The language model learns to understand visual tokens, of scenes that nobody drew."""
 
     def __init__(
-        self, network: Any, tokenizer: Tokenizer, words: Dictionary, options: Options
+        self,
+        network: Any,
+        tokenizer: Tokenizer,
+        words: Dictionary,
+        options: Options,
+        encoders: Collection[Encoder] = (),
     ) -> None:
-        super().__init__(network, tokenizer, options, (fancied(words),))
+        """`encoders` are those through which scenes may be imagined as well."""
+        super().__init__(network, tokenizer, options, (fancied(words, encoders),))
 
 
 class Pictured(_Beside):
@@ -140,9 +147,10 @@ class Pictured(_Beside):
         words: Dictionary,
         options: Options,
         pictures: Source,
+        encoders: Collection[Encoder] = (),
     ) -> None:
         """`pictures` come twice as often as imagined scenes."""
-        sources = (pictures, pictures, fancied(words))
+        sources = (pictures, pictures, fancied(words, encoders))
         super().__init__(network, tokenizer, options, sources)
 
 

@@ -4,7 +4,7 @@ An imagined scene is shown as the visual tokens that a tower would make of it, m
 picture and without the tower. There is no end of such scenes, and they cost next to nothing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from foveal.agent.actions import Encoder
 from foveal.agent.dialogue import Reseen
 from foveal.agent.observations import View
 from foveal.evals.truth import Scene, Thing
@@ -21,6 +22,7 @@ from foveal.training.glimpses import ENOUGH, Window, content, detailed, spread, 
 from foveal.training.glimpses import picture as cut
 from foveal.training.imagine import imagined
 from foveal.training.meanings import ATTRIBUTES, Dictionary
+from foveal.training.projecting import SCALE, largeness
 from foveal.training.reencoders import Encoders
 from foveal.training.reseeing import Again, Shown
 from foveal.training.rows import rows, things
@@ -41,6 +43,12 @@ MISTAKEN = {
 """Probability that a whole view shows a thing as having another attribute than it has."""
 AFAR = {"colour": 0.05, "shape": 0.4}
 """The same for things too small in the view to show details."""
+UNSAID = {"colour": 0.35, "shape": 0.7}
+"""How often a token of a re-encoding keeps silent about what another encoder's features hardly show."""
+WAVERING = 0.05
+"""Standard deviation of what a re-encoding measures, of the whole scale."""
+HORIZON = 0.5
+"""1 / distance of the farthest pixel of an imagined scene, of the farthest thing's."""
 SOLID = 0.75
 """Share of its box that a thing fills, about."""
 
@@ -59,8 +67,8 @@ class Subject(Protocol):
         ...
 
     @property
-    def encoders(self) -> Encoders:
-        """Through which other encoders it can be seen, the own one included if any."""
+    def encoders(self) -> Collection[Encoder]:
+        """Through which other encoders it can be seen."""
         ...
 
     def shown(self, picture: Picture, grid: Grid) -> Shown:
@@ -120,13 +128,45 @@ class Imagined:
     scene: Scene
     words: Dictionary
     rng: np.random.Generator
+    encoders: Collection[Encoder] = ()
     sightings: None = None
-    encoders: Encoders = field(default_factory=dict)
 
     def shown(self, picture: Picture, grid: Grid) -> Shown:
-        if isinstance(picture, Reseen):
-            raise ValueError(f"nobody has encoded an imagined scene with {picture.encoder!r}")
-        return self._noisy(self.words.ideal(self._said(window(picture), grid), grid))
+        if not isinstance(picture, Reseen):
+            return self._noisy(self.words.ideal(self._said(window(picture), grid), grid))
+        if picture.encoder not in SCALE:
+            return self.shown(picture.view, grid)
+        return self._noisy(self._reseen(picture, grid))
+
+    def _reseen(self, picture: Reseen, grid: Grid) -> Tensor:
+        """What a projector would say, which is less sure of words than the tower and tells a measure as well."""
+        x0, y0, x1, y1 = window(picture.view)
+        if picture.encoder == "seg":  # it sees a square, whatever the picture's shape
+            x1 = y1 = max(x1, y1)
+        which = fills(self.scene.things, (x0, y0, x1, y1), grid, ENOUGH["colour"])
+        levels = (self._covered if picture.encoder == "seg" else self._nearness)(which, grid)
+        levels += WAVERING * self.rng.standard_normal(len(levels)).astype(np.float32)
+        said = self._said((x0, y0, x1, y1), grid)
+        heard = {name: self._unsure(name, said[name]) for name in UNSAID}
+        ideal = self.words.ideal(heard, grid)
+        return self.words.measuring(ideal, SCALE[picture.encoder], np.clip(levels, 0, 1))
+
+    def _unsure(self, name: str, words: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.where(self.rng.random(len(words)) < UNSAID[name], 0, words)
+
+    def _covered(self, which: NDArray[np.int64], grid: Grid) -> NDArray[np.float32]:
+        height, width = self.scene.instances.shape
+        areas = np.array([thing.visible for thing in self.scene.things], np.float32)
+        return np.where(which >= 0, largeness(areas / (width * height))[which], np.nan)
+
+    def _nearness(self, which: NDArray[np.int64], grid: Grid) -> NDArray[np.float32]:
+        """Between things the ground comes nearer from the top of the picture to its bottom."""
+        if self.scene.flat:
+            return np.full(len(which), np.nan, np.float32)
+        inverse = 1 / np.array([max(t.depth, 0.05) for t in self.scene.things], np.float32)
+        high, low = inverse.max(), inverse.min() * HORIZON
+        ground = np.repeat(np.linspace(0, 0.8, grid[0], dtype=np.float32), grid[1])
+        return np.where(which >= 0, ((inverse - low) / (high - low))[which], ground)
 
     def _said(self, seen: Window, grid: Grid) -> dict[str, NDArray[np.int64]]:
         kept = rows(self.scene.things, 1.0, 0, 0)
@@ -154,11 +194,11 @@ class Imagined:
         return ideal + drawn * loud
 
 
-def fancied(words: Dictionary) -> Source:
-    """Imagined scenes, shown in these words."""
+def fancied(words: Dictionary, encoders: Collection[Encoder] = ()) -> Source:
+    """Imagined scenes, shown in these words, and as these encoders would show them."""
 
     def draw(rng: np.random.Generator) -> Imagined:
-        return Imagined(imagined(rng), words, rng)
+        return Imagined(imagined(rng), words, rng, encoders)
 
     return draw
 

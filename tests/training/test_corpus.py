@@ -389,11 +389,17 @@ def test_what_was_not_asked_for_is_not_believed(draw: Any, family: str) -> None:
     for seed in range(12):
         world, question = draw(family, seed, views=True, faults=replace(NEVER, astray=1.0))
         run = dialogue(world, question, TOOLS)
-        told, last = observed(run), run.items[-1]
-        lengths |= {len(one.objects) for one in told if isinstance(one, Detected)}
-        assert len(run.items) == 2 + len(told)
-        assert not any(fits(o.label, p) for one in told if isinstance(one, Detected)
-                       for o in one.objects for p in one.phrase.split(" . "))  # fmt: skip
+        asked = [i.action for i in run.items if isinstance(i, Observed)]
+        last = run.items[-1]
+        for action, told in zip(asked, observed(run), strict=True):
+            assert isinstance(action, Detect)
+            assert isinstance(told, Detected)
+            assert told.phrase != action.phrase
+            assert not any(
+                fits(o.label, p) for o in told.objects for p in action.phrase.split(" . ")
+            )
+            lengths.add(len(told.objects))
+        assert len(run.items) == 2 + len(asked)
         assert isinstance(last, Acted)
         assert last.text == question.answer
         assert not run.settled

@@ -14,13 +14,16 @@ from foveal.agent.regions import box_to_cells
 from foveal.evals.splits import size_of
 from foveal.evals.tabletop import COLOURS, SHAPES, scene
 from foveal.evals.vocabulary import MATERIALS, SYMBOLS, TEXTURES
+from foveal.training import pictured
 from foveal.training.corpus import whole
 from foveal.training.glimpses import content, grid_of, picture
+from foveal.training.meanings import Dictionary
 from foveal.training.pictured import LENGTH, Composer, strange, view_grid
+from foveal.training.projecting import KINDS
 from foveal.training.reseeing import seen
 from foveal.training.scenes import NAMES, Scenes
 from foveal.training.sizes import PIXELS
-from foveal.training.subjects import remembered, rendered
+from foveal.training.subjects import fancied, remembered, rendered
 from foveal.training.tokenizer import number
 from foveal.training.tower import CELL, tokens
 
@@ -51,6 +54,27 @@ def test_rows_hold_several_dialogues_with_and_without_tools(eight: Scenes, token
     assert prompts["look reencode detect segment depth read"] > 10
     assert 4 < prompts["none"] < 25
     assert max(len(shown) for _, shown in rows) > 1
+
+
+def test_much_is_asked_of_one_re_encoding(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each question by itself: they share the picture and its re-encoding, of which nothing is supervised."""
+    for name in ("AGAIN", "MEASURING"):
+        monkeypatch.setattr(pictured, name, 1.0)
+    monkeypatch.setattr(pictured, "POINTING", 0.0)
+    words = Dictionary(torch.randn(tokenizer.get_vocab_size(), 64), tokenizer)
+    composer = Composer((fancied(words, KINDS),), tokenizer, 3)
+    several = 0
+    for _ in range(30):
+        row, shown = composer.row()
+        shared = tokenizer.decode(row.ids[0].tolist(), skip_special_tokens=False)
+        if "again " not in shared:
+            continue
+        several += row.dialogues > 1
+        assert len(shown) == shared.count("<|vision_start|>") == 2
+        assert not row.emitted[0].any()
+        assert all(emitted.any() for emitted in row.emitted[1:])
+        assert shared.endswith("<|im_start|>assistant\n")
+    assert several > 5
 
 
 def test_without_tools_only_what_can_be_seen_is_answered(eight: Scenes, tokenizer: Any) -> None:

@@ -1,11 +1,14 @@
 """Imagined scenes are shown as a tower would show them, rendered ones as they were drawn."""
 
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
+from foveal.agent.dialogue import Reseen
 from foveal.agent.observations import View
 from foveal.evals.palette import COLOURS
 from foveal.evals.truth import Thing
@@ -13,6 +16,8 @@ from foveal.training import subjects
 from foveal.training.corpus import whole
 from foveal.training.glimpses import ENOUGH, grid_of, picture
 from foveal.training.meanings import Dictionary
+from foveal.training.projecting import SCALE
+from foveal.training.reencoders import blocks_of, patches_of
 from foveal.training.scenes import Scenes
 from foveal.training.subjects import Imagined, fancied, fills, remembered, rendered
 
@@ -89,3 +94,51 @@ def test_rendered_subjects_show_their_pixels(eight: Scenes) -> None:
     expected = picture(eight.pictures[number], (0, 0, width, height), grid)
     shown: Any = subject.shown(view((width, height)), grid)
     assert np.array_equal(shown, expected)
+
+
+@pytest.mark.parametrize("encoder", ["detection", "seg"])
+def test_imagined_re_encodings_tell_a_measure(words: Dictionary, encoder: Any) -> None:
+    """How near each thing is, or how large: in the order of the truth, but for what wavers."""
+    right = total = 0
+    for seed in range(20):
+        subject = fancied(words, ("detection", "seg"))(np.random.default_rng(seed))
+        if subject.scene.flat:
+            continue
+        things, (height, width) = subject.scene.things, subject.scene.instances.shape
+        square = (max(width, height),) * 2
+        grid = blocks_of(width, height) if encoder == "seg" else patches_of(width, height)
+        shown = subject.shown(Reseen(encoder, view((width, height))), grid)
+        assert isinstance(shown, torch.Tensor)
+        assert shown.shape == (grid[0] * grid[1], words.rows.shape[1])
+        seen = square if encoder == "seg" else (width, height)
+        which = fills(things, (0, 0, *seen), grid, ENOUGH["colour"])
+        told = (shown @ words.scales[SCALE[encoder]]).numpy()
+        means = {n: told[which == n].mean() for n in set(which[which >= 0])}
+        for one, other in combinations(means, 2):
+            total += 1
+            if encoder == "seg":
+                truth = things[one].visible > things[other].visible
+            else:
+                truth = things[one].depth < things[other].depth
+            right += bool(means[one] > means[other]) == truth
+    assert total > 50
+    assert right / total > 0.8
+
+
+def test_a_drawing_has_no_distances(words: Dictionary) -> None:
+    drawn = (fancied(words, ("detection",))(np.random.default_rng(seed)) for seed in range(40))
+    subject = next(one for one in drawn if one.scene.flat)
+    height, width = subject.scene.instances.shape
+    grid = patches_of(width, height)
+    shown: Any = subject.shown(Reseen("detection", view((width, height))), grid)
+    cosines = functional.normalize(shown, dim=1) @ words.scales["near"]
+    assert cosines.abs().mean() < 0.15
+
+
+def test_its_own_encoder_shows_a_scene_as_before(words: Dictionary) -> None:
+    subject = fancied(words, ("clip",))(np.random.default_rng(0))
+    height, width = subject.scene.instances.shape
+    grid = grid_of(width, height)
+    shown = subject.shown(Reseen("clip", view((width, height))), grid)
+    assert isinstance(shown, torch.Tensor)
+    assert len(shown) == grid[0] * grid[1]

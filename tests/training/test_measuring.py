@@ -1,0 +1,63 @@
+"""What is asked about a re-encoding has the answer that the scene gives."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from foveal.agent.actions import Encoder
+from foveal.evals.truth import Scene
+from foveal.evals.vocabulary import label
+from foveal.training.imagine import imagined
+from foveal.training.measuring import ENDS, FAMILY, HOW, about
+
+
+def scenes(flat: bool) -> list[Scene]:
+    drawn = (imagined(np.random.default_rng(seed)) for seed in range(60))
+    return [scene for scene in drawn if scene.flat == flat]
+
+
+def asked(scene: Scene, encoder: Encoder) -> dict[str, str]:
+    rng = np.random.default_rng(0)
+    return dict(pair for _ in range(12) for pair in about(scene, encoder, rng))
+
+
+@pytest.mark.parametrize("encoder", list(FAMILY))
+def test_degrees_rank_things_as_comparisons_and_extremes_do(encoder: Encoder) -> None:
+    measures = {
+        "detection": lambda t: t.depth,
+        "seg": lambda t: t.visible,
+    }
+    compared = 0
+    for scene in scenes(flat=False):
+        answers = asked(scene, encoder)
+        things = {label(t.colour, t.shape): t for t in scene.things}
+        digits = {n: answers.get(HOW[encoder].format(n)) for n in things}
+        told = {name: int(digit) for name, digit in digits.items() if digit is not None}
+        for one, other in combinations(told, 2):
+            if told[one] < told[other]:
+                compared += 1
+                assert measures[encoder](things[one]) < measures[encoder](things[other])
+        low, high = (answers.get(f"which is {end}?") for end in ENDS[encoder])
+        if low and high and set(told) == set(things):
+            assert told.get(low, 0) == min(told.values())
+            assert told.get(high, 9) == max(told.values())
+    assert compared > 50
+
+
+@pytest.mark.parametrize("encoder", list(FAMILY))
+def test_comparisons_are_asked_as_elsewhere(encoder: Encoder) -> None:
+    scene = scenes(flat=False)[0]
+    assert any(" or " in question for question in asked(scene, encoder))
+
+
+def test_drawings_have_sizes_but_no_distances() -> None:
+    scene = scenes(flat=True)[0]
+    assert asked(scene, "seg")
+    assert not asked(scene, "detection")
+
+
+def test_no_question_comes_twice_among_those_of_one_picture() -> None:
+    for seed, scene in enumerate(scenes(flat=False)):
+        made = about(scene, "detection", np.random.default_rng(seed))
+        assert len(made) == len(set(made))

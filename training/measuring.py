@@ -1,0 +1,66 @@
+"""Questions about what a re-encoding measures: how near things are, or how large in the picture.
+
+Comparing is not learnt from comparisons alone: each is the toss of a coin until both things are found and what
+their tokens measure is understood. So single degrees and extremes are asked for as well.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from foveal.agent.actions import Encoder
+from foveal.evals.questions import questions
+from foveal.evals.truth import Scene, Thing
+from foveal.evals.vocabulary import TRINKETS, label
+from foveal.training.projecting import largeness
+from foveal.training.sightings import relative
+
+Asked = tuple[str, str]
+"""A question and its answer."""
+FAMILY: dict[Encoder, str] = {"detection": "nearer", "seg": "larger"}
+"""The comparison that each encoder's measure decides."""
+HOW = {"detection": "how far is the {}?", "seg": "how large is the {}?"}
+"""The answer is a digit: tenths of the scale from near to far, or from small to large."""
+ENDS = {"detection": ("nearest", "farthest"), "seg": ("smallest", "largest")}
+
+
+def about(scene: Scene, encoder: Encoder, rng: np.random.Generator) -> list[Asked]:
+    """Questions of one kind in any order: degrees, extremes or, as often as both, comparisons."""
+    things = [t for t in scene.things if t.shape not in TRINKETS]
+    if not things or (scene.flat and encoder == "detection"):
+        return []  # drawings have no distances
+    kind: Callable[[], Sequence[Asked]] = (
+        lambda: _degrees(scene, things, encoder),
+        lambda: _extremes(things, encoder),
+        lambda: _comparisons(scene, encoder, rng),
+        lambda: _comparisons(scene, encoder, rng),
+    )[rng.integers(4)]
+    made = list(dict.fromkeys(kind()))
+    return [made[place] for place in rng.permutation(len(made))]
+
+
+def _degrees(scene: Scene, things: Sequence[Thing], encoder: Encoder) -> list[Asked]:
+    """Of each thing that has its name to itself."""
+    names = [label(t.colour, t.shape) for t in things]
+    near = min(t.depth for t in things)
+    levels = {
+        "detection": lambda t: relative(t.depth, near),
+        "seg": lambda t: float(largeness(np.float32(t.visible / scene.instances.size))),
+    }
+    return [
+        (HOW[encoder].format(name), str(min(9, int(10 * levels[encoder](thing)))))
+        for name, thing in zip(names, things, strict=True)
+        if names.count(name) == 1
+    ]
+
+
+def _extremes(things: Sequence[Thing], encoder: Encoder) -> list[Asked]:
+    ranked = sorted(things, key=lambda t: t.depth if encoder == "detection" else t.visible)
+    return [
+        (f"which is {end}?", label(thing.colour, thing.shape))
+        for end, thing in zip(ENDS[encoder], (ranked[0], ranked[-1]), strict=True)
+    ]
+
+
+def _comparisons(scene: Scene, encoder: Encoder, rng: np.random.Generator) -> list[Asked]:
+    return [(asked.text, asked.answer) for asked in questions(scene, rng, FAMILY[encoder])]
