@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from foveal.agent.actions import PERCEPTIONS, Encoder, PerceptionKind
+from foveal.agent.actions import PERCEPTIONS, Detect, Encoder, Perception, PerceptionKind
 from foveal.agent.grammar import spell
 from foveal.agent.observations import (
     Detected,
@@ -27,6 +27,8 @@ USER = "<|im_start|>user\n"
 ASSISTANT = f"{END}\n<|im_start|>assistant\n"
 READ_LIMIT = 400
 """Characters of recognised text that the model is shown."""
+STRAY = "none of it was asked for"
+"""What a model is told of a list that answers another request, as a detector's may."""
 ANYTHING = "thing"
 """The noun that fits every label."""
 SPREAD = 0.75
@@ -90,7 +92,16 @@ def reply(items: Sequence[Injected], size: tuple[int, int]) -> list[Piece]:
         if number:
             pieces.append("\n")
         pieces += [_noted(item)] if isinstance(item, Noted) else told(item.observation, size)
+        if isinstance(item, Observed) and _astray(item.action, item.observation):
+            pieces.append(f"\nerror {STRAY}")
     return [*pieces, *_extremes(items, size), ASSISTANT]
+
+
+def _astray(action: Perception, seen: Observation) -> bool:
+    """Whether something was detected and none of it is what the action asked for."""
+    if not isinstance(action, Detect) or not isinstance(seen, Detected) or not seen.objects:
+        return False
+    return not any(_answered(found, action.phrase) for found in seen.objects)
 
 
 def _noted(note: Noted) -> str:
@@ -169,13 +180,17 @@ def _downwards(detected: Detected) -> list[str]:
 
 
 def _ordinal(found: Found, detected: Detected) -> str:
-    """Which of several phrases an object answers, from 1: the first whose words are all in its label."""
-    phrases = [phrase.lower().split() for phrase in detected.phrase.split(" . ")]
-    if len(phrases) < 2:
+    """Which of several phrases an object answers, from 1."""
+    if " . " not in detected.phrase:
         return ""
+    return str(_answered(found, detected.phrase) or "")
+
+
+def _answered(found: Found, phrase: str) -> int:
+    """The first of the phrases whose words are all in the object's label, from 1; 0 for none."""
+    phrases = [phrase.lower().split() for phrase in phrase.split(" . ")]
     words = {*found.label.lower().split(), ANYTHING}
-    fitting = (n for n, phrase in enumerate(phrases, start=1) if words.issuperset(phrase))
-    return str(next(fitting, ""))
+    return next((n for n, one in enumerate(phrases, start=1) if words.issuperset(one)), 0)
 
 
 def _listed(found: Found, size: tuple[int, int]) -> str:

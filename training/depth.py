@@ -15,10 +15,13 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from foveal.agent.grammar import X_TOKENS, Y_TOKENS
 from foveal.agent.weights import save_state
 from foveal.tools.builders import build_depth
 from foveal.training.augment import recolour
+from foveal.training.glimpses import ENOUGH, mostly
 from foveal.training.loop import NotNegative, Numbers, Options, Positive, fit
+from foveal.training.meanings import FROM_AFAR, places
 from foveal.training.scenes import DEPTH_SIDE, SIDE, Scenes, load
 
 SIZE, PATCH = 168, 14
@@ -52,6 +55,12 @@ CONFIG: dict[str, Any] = {
     },
 }
 """What depth.json holds."""
+ASKED = {
+    **{name: 1 + len(words) for name, words in FROM_AFAR.items()},
+    "column": len(X_TOKENS),
+    "row": len(Y_TOKENS),
+}
+"""What the backbone's patches are asked for besides distances, and how many answers there are."""
 
 
 class DepthOptions(Options):
@@ -63,6 +72,8 @@ class DepthOptions(Options):
     clip: Positive = 1.0
     weight: NotNegative = 6.0
     """How much more a pixel of a thing counts than one of the table."""
+    words: NotNegative = 0.1
+    """How much each word that patches are asked for counts beside distances."""
 
 
 class DepthEstimation:
@@ -76,7 +87,8 @@ class DepthEstimation:
         self.model = self.model.to(memory_format=torch.channels_last)
         self.model.set_attn_implementation("eager")
         hidden = CONFIG["model"]["backbone_config"]["hidden_size"]
-        self.model.told = torch.nn.Linear(hidden, 1)  # learns beside the network, and is not kept
+        # Learns beside the network, and is not kept.
+        self.model.told = torch.nn.Linear(hidden, 1 + sum(ASKED.values()))
         # The last layer is a ReLU: start on its living side.
         torch.nn.init.constant_(self.model.head.conv3.bias, 0.6)
         self.mean, self.std = (torch.tensor(CONFIG[key])[:, None, None] for key in ("mean", "std"))
@@ -87,45 +99,52 @@ class DepthEstimation:
         self.groups = [np.flatnonzero((shapes == kind).all(axis=1)) for kind in kinds]
 
     def loss(self, step: int, progress: float) -> tuple[Tensor, Numbers]:
-        images, inverse, weights = (part.to(self.options.device) for part in self.batch(step))
+        drawn = (part.to(self.options.device) for part in self.batch(step))
+        images, inverse, weights, asked = drawn
         with torch.autocast(images.device.type, dtype=torch.bfloat16):
             seen, told = self._seen(images)
         error = ((seen.float() - inverse).abs() * weights).sum() / weights.sum()
         steps = _steepness(seen.float() - inverse)
-        patches = (told.float() - functional.avg_pool2d(inverse, PATCH).flatten(1)).abs().mean()
-        numbers = {"error": float(error.detach()), "patches": float(patches.detach())}
-        return error + 0.5 * steps + 0.5 * patches, {k: round(v, 4) for k, v in numbers.items()}
+        distances, *words = told.float().split([1, *ASKED.values()], dim=-1)
+        wanted = functional.avg_pool2d(inverse, PATCH).flatten(1)
+        patches = (distances[..., 0] - wanted).abs().mean()
+        said = [_said(scores, asked[..., n]) for n, scores in enumerate(words)]
+        numbers = {"error": error, "patches": patches} | dict(zip(ASKED, said, strict=True))
+        told_right = {name: round(float(value.detach()), 4) for name, value in numbers.items()}
+        return error + 0.5 * steps + 0.5 * patches + self.options.words * sum(said), told_right
 
     def _seen(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Inverse depth (B x h x w), and the same of every patch (B x patches) as its last features tell it.
+        """Inverse depth (B x h x w), and what the last features of every patch tell (B x patches x answers).
 
-        Left to itself a network this small keeps distances in its head, and whoever re-encodes through its
-        backbone would learn nothing of them.
+        Left to itself a network this small keeps distances in its head and forgets what it saw where. DINOv2,
+        for which its backbone stands, knows both; whoever re-encodes through it would learn nothing.
         """
         rows, columns = (side // PATCH for side in images.shape[2:])
         maps = self.model.backbone(images).feature_maps
         depth = self.model.head(self.model.neck(list(maps), rows, columns), rows, columns)
-        return depth, self.model.told(maps[-1][:, 1:])[..., 0]
+        return depth, self.model.told(maps[-1][:, 1:])
 
-    def batch(self, step: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Normalised pictures (B x 3 x h x w), inverse depth (B x h x w, 1 / metres) and pixel weights (same).
+    def batch(self, step: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Normalised pictures (B x 3 x h x w), inverse depth (B x h x w, 1 / metres), pixel weights (same), words.
 
-        All pictures of a batch have the same shape.
+        Words (B x patches x 4) are what each patch is asked, in the order of `ASKED`. All pictures of a
+        batch have the same shape.
         """
         rng = np.random.default_rng([self.options.seed, step])
         sizes = np.array([len(group) for group in self.groups])
         group = self.groups[rng.choice(len(sizes), p=sizes / sizes.sum())]
         rows = [self._sample(int(row), rng) for row in rng.choice(group, self.options.batch)]
-        images, depth, things = (
+        images, depth, things, words = (
             torch.from_numpy(np.stack(part)) for part in zip(*rows, strict=True)
         )
         pixels = (images.permute(0, 3, 1, 2).float() / 255 - self.mean) / self.std
-        return pixels, 1 / depth.float().clamp(0.2), 1 + self.options.weight * things.float()
+        weights = 1 + self.options.weight * (things > 0).float()
+        return pixels, 1 / depth.float().clamp(0.2), weights, words
 
     def _sample(
         self, row: int, rng: np.random.Generator
-    ) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.bool_]]:
-        """Picture (h x w x 3), metres (h x w) and where things are (h x w)."""
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.uint8], NDArray[np.int64]]:
+        """Picture (h x w x 3), metres (h x w), the thing at every pixel (h x w) and words (patches x 4)."""
         content = self.scenes.content[row]
         size = tuple(np.round((content[2:] - content[:2]) * SIZE).astype(int).tolist())
         image = Image.fromarray(_part(self.scenes.images[row], content, SIDE))
@@ -135,10 +154,19 @@ class DepthEstimation:
         depth = _nearest(
             _part(self.scenes.depth[row], content, DEPTH_SIDE).astype(np.float32), size
         )
-        inside = _nearest(_part(self.scenes.instances[row], content, SIDE), size) > 0
+        inside = _nearest(_part(self.scenes.instances[row], content, SIDE), size)
         if rng.random() < 0.5:
             pixels, depth, inside = pixels[:, ::-1], depth[:, ::-1], inside[:, ::-1]
-        return pixels.copy(), depth.copy(), inside.copy()
+        return pixels.copy(), depth.copy(), inside.copy(), self._words(row, inside)
+
+    def _words(self, row: int, inside: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """What is true of each patch; 0 is the answer where no thing is."""
+        which = mostly(inside, PATCH, ENOUGH["colour"])
+        things = self.scenes.things[row]
+        columns, rows = places((inside.shape[0] // PATCH, inside.shape[1] // PATCH))
+        seen = [np.where(which >= 0, things[name].astype(np.int64)[which] + 1, 0)
+                for name in FROM_AFAR]  # fmt: skip
+        return np.stack([*seen, columns.numpy(), rows.numpy()], axis=-1)
 
     def export(self, model: Any, out: Path) -> None:
         import json
@@ -146,6 +174,11 @@ class DepthEstimation:
         kept = {k: v for k, v in model.state_dict().items() if not k.startswith("told.")}
         save_state(kept, out / "depth.safetensors")
         (out / "depth.json").write_text(json.dumps(CONFIG, indent=2) + "\n", encoding="utf-8")
+
+
+def _said(scores: Tensor, wanted: Tensor) -> Tensor:
+    """Mean cross-entropy of one answer per patch (B x patches x answers)."""
+    return functional.cross_entropy(scores.flatten(0, 1), wanted.flatten())
 
 
 def _part(square: NDArray[Any], content: NDArray[np.float32], side: int) -> NDArray[Any]:

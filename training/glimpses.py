@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.training.meanings import ATTRIBUTES, CLOSE_UP, DETAIL, FROM_AFAR
+from foveal.training.rows import MOST_THINGS
 from foveal.training.scenes import Scenes
 from foveal.training.sizes import PIXELS
 from foveal.training.tower import CELL
@@ -102,9 +103,15 @@ def filling(
     inside = (ys < mask.shape[0])[:, None] & (xs < mask.shape[1])[None]
     near = mask[np.minimum(ys, mask.shape[0] - 1)[:, None], np.minimum(xs, mask.shape[1] - 1)[None]]
     seen = np.where(inside, near, 0)
-    cells = seen.reshape(high, FINE, wide, FINE).transpose(0, 2, 1, 3).reshape(-1, FINE**2)
-    counts = np.stack([(cells == j + 1).sum(1) for j in range(scenes.things.shape[1])], axis=1)
-    return np.where(counts.max(1) >= FINE**2 * least, counts.argmax(1), -1)
+    return mostly(seen, FINE, least)
+
+
+def mostly(instances: NDArray[np.uint8], side: int, least: float) -> NDArray[np.int64]:
+    """(cells,) the row of the thing that fills most of each cell of side x side pixels; as `filling`."""
+    high, wide = (length // side for length in instances.shape)
+    cells = instances.reshape(high, side, wide, side).transpose(0, 2, 1, 3).reshape(-1, side**2)
+    counts = np.stack([(cells == j + 1).sum(1) for j in range(MOST_THINGS)], axis=1)
+    return np.where(counts.max(1) >= side**2 * least, counts.argmax(1), -1)
 
 
 def _middles(low: int, high: int, count: int) -> NDArray[np.int64]:

@@ -122,6 +122,26 @@ def test_every_observation_reads_like_this(observation: Observation, pieces: lis
     assert told(observation, SIZE) == pieces
 
 
+@pytest.mark.parametrize(
+    ("asked", "labels", "astray"),
+    [
+        ("red cube", ["blue cone"], True),
+        ("cube", ["red cube"], False),
+        ("red thing", ["blue cone", "red sign"], False),
+        ("Cube . cone", ["bead", "blue sphere"], True),
+        ("thing", ["bead"], False),
+        ("red cube", [], False),
+    ],
+)
+def test_a_list_of_what_nobody_asked_for_is_said_to_be_one(
+    asked: str, labels: list[str], astray: bool
+) -> None:
+    objects = tuple(found(n, label) for n, label in enumerate(labels, start=1))
+    seen = Observed(action=Detect(phrase=asked), observation=Detected(phrase="?", objects=objects))
+    said = "".join(piece for piece in reply([seen], SIZE) if isinstance(piece, str))
+    assert ("\nerror none of it was asked for" in said) == astray
+
+
 @pytest.mark.parametrize("encoder", ["clip", "detection", "seg"])
 def test_another_encoder_is_named(encoder: Encoder) -> None:
     seen = told(Reencoded(encoder=encoder, views=(VIEW,)), SIZE)
