@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from foveal.agent.actions import PERCEPTIONS, Detect, Encoder, Perception, PerceptionKind
+from foveal.agent.actions import PERCEPTIONS, Action, Detect, Encoder, PerceptionKind
 from foveal.agent.grammar import spell
 from foveal.agent.observations import (
     Detected,
@@ -97,7 +97,7 @@ def reply(items: Sequence[Injected], size: tuple[int, int]) -> list[Piece]:
     return [*pieces, *_extremes(items, size), ASSISTANT]
 
 
-def _astray(action: Perception, seen: Observation) -> bool:
+def _astray(action: Action, seen: Observation) -> bool:
     """Whether something was detected and none of it is what the action asked for."""
     if not isinstance(action, Detect) or not isinstance(seen, Detected) or not seen.objects:
         return False

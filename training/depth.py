@@ -61,6 +61,8 @@ ASKED = {
     "row": len(Y_TOKENS),
 }
 """What the backbone's patches are asked for besides distances, and how many answers there are."""
+WAVES, LOUD = 6, 0.1
+"""Cosines that tell places apart, and how loudly each does beside what a patch shows."""
 
 
 class DepthOptions(Options):
@@ -86,6 +88,7 @@ class DepthEstimation:
         # Both make a step on a processor faster; neither changes what is learnt.
         self.model = self.model.to(memory_format=torch.channels_last)
         self.model.set_attn_implementation("eager")
+        _place(self.model.backbone.embeddings.position_embeddings)
         hidden = CONFIG["model"]["backbone_config"]["hidden_size"]
         # Learns beside the network, and is not kept.
         self.model.told = torch.nn.Linear(hidden, 1 + sum(ASKED.values()))
@@ -174,6 +177,18 @@ class DepthEstimation:
         kept = {k: v for k, v in model.state_dict().items() if not k.startswith("told.")}
         save_state(kept, out / "depth.safetensors")
         (out / "depth.json").write_text(json.dumps(CONFIG, indent=2) + "\n", encoding="utf-8")
+
+
+def _place(positions: Tensor) -> None:
+    """Let position embeddings (1, 1 + side * side, hidden) tell columns and rows from the start.
+
+    Distances ask for rows alone, and since pictures are mirrored, what tells columns apart would never arise.
+    """
+    side, hidden = round((positions.shape[1] - 1) ** 0.5), positions.shape[2]
+    waves = torch.outer(torch.arange(1, WAVES + 1), torch.pi * (torch.arange(side) + 0.5) / side)
+    columns, rows = (waves.cos().T @ torch.randn(WAVES, hidden) * LOUD for _ in range(2))
+    with torch.no_grad():
+        positions[0, 1:] += (rows[:, None] + columns[None]).flatten(0, 1)
 
 
 def _said(scores: Tensor, wanted: Tensor) -> Tensor:

@@ -45,7 +45,9 @@ def _degrees(scene: Scene, things: Sequence[Thing], encoder: Encoder) -> list[As
     near = min(t.depth for t in things)
     levels = {
         "detection": lambda t: relative(t.depth, near),
-        "seg": lambda t: float(largeness(np.float32(t.visible / scene.instances.size))),
+        "seg": lambda t: float(
+            largeness(np.array([t.visible / scene.instances.size], np.float32))[0]
+        ),
     }
     return [
         (HOW[encoder].format(name), str(min(9, int(10 * levels[encoder](thing)))))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from foveal.agent.actions import Encoder
@@ -20,6 +21,9 @@ from foveal.training import depth, segmenter
 Encoders = Mapping[Encoder, Callable[[NDArray[np.uint8]], NDArray[np.float32]]]
 """Picture (height, width, 3) to features, as the projector of that name takes them."""
 
+GENTLE = 0.02
+"""What conditioning starts with, of the usual. The update u + (u . c) c grows with the square of c. If c has the
+usual length, every token is a hundred times as long and like all others: what projectors have learnt is lost."""
 BLOCK = 4
 """Cells of the segmenter's features on a side of one token."""
 
@@ -56,4 +60,6 @@ def add_projectors(network: Any) -> None:
     }
     for kind, width in widths.items():
         made = PROJECTORS[kind](width, config.text_config.hidden_size)
+        with torch.no_grad():
+            made.linear_condition.weight *= GENTLE
         setattr(network, f"{kind}_projector", made)

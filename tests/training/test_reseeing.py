@@ -84,6 +84,8 @@ def test_a_re_encoding_that_failed_takes_no_others_state(
     eight: Scenes, tokenizer: Any, network: Any, encoders: Encoders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pictured, "DOUBTFUL", Faults(failed=0.4))
+    for name, share in (("AGAIN", 1.0), ("MEASURING", 0.0), ("POINTING", 0.0)):
+        monkeypatch.setattr(pictured, name, share)
     batch = asking(eight, tokenizer, encoders, rows=6)
     told: list[torch.Tensor] = []
     for kind in ("clip", "detection", "seg"):
@@ -122,6 +124,21 @@ def test_projector_and_state_learn_together(
     assert states is not None
     assert states.requires_grad
     assert all(p.grad is None for p in network.model.visual.parameters())
+
+
+@pytest.mark.parametrize("encoder", ["clip", "detection", "seg"])
+def test_before_it_is_learnt_conditioning_changes_little(network: Any, encoder: str) -> None:
+    """Of what projectors learn to say without it nothing is lost."""
+    made = getattr(network, f"{encoder}_projector")
+    width = made.layernorm_feature.weight.shape[0]
+    drawn = torch.Generator().manual_seed(0)
+    shape = (width, 16, 16) if encoder == "seg" else (12, width)
+    features = torch.randn(shape, generator=drawn)
+    state = 11 * torch.randn(made.layernorm_condition.weight.shape[0], generator=drawn)
+    with torch.no_grad():
+        plain, conditioned = made(features, None), made(features, state)
+    assert (conditioned - plain).norm() < 0.2 * plain.norm()
+    assert not torch.equal(conditioned, plain)
 
 
 def test_the_state_does_not_depend_on_what_it_asks_for(
