@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from foveal.agent.actions import (
+    GRID,
     MAX_TARGETS,
     Depth,
     Detect,
@@ -67,6 +68,8 @@ The one behind "detection" is a depth estimator's, the one behind "seg" a segmen
 """
 POINTED = ("colour", "shape", "material", "texture", "read", "symbol", "dial")
 """Families about one thing that can be made out in the first view."""
+SLIVER = 0.3
+"""How far into a cell, of its length, a thing may reach without having it pointed at: crops have a margin."""
 FINISH = "Now answer the question."
 REASONS = (
     "nothing came back",
@@ -288,8 +291,8 @@ class _Player:
         return next(t for t in self.world.things if t.id == self.question.targets[0])
 
     def _there(self) -> Region:
-        """The cells of what is asked about."""
-        return box_to_cells(self._target().box, *self.world.size)
+        """The cells of what is asked about, but for slivers."""
+        return box_to_cells(_core(self._target().box, self.world.size), *self.world.size)
 
     # The steps of the plans: each returns the actions of one turn, none to answer, or None to go on.
 
@@ -376,6 +379,15 @@ class _Player:
         if len(self.found) < 2:
             return self._at_a_loss()
         return [Segment(target=Object(index=f.index)) for f in self.found[:4]]
+
+
+def _core(
+    box: tuple[int, int, int, int], size: tuple[int, int]
+) -> tuple[float, float, float, float]:
+    """A box (xyxy, pixels) less a sliver on every side; its middle if it is no wider than two."""
+    dx, dy = (SLIVER * length / GRID for length in size)
+    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    return min(box[0] + dx, x), min(box[1] + dy, y), max(box[2] - dx, x), max(box[3] - dy, y)
 
 
 def _known(phrase: str) -> bool:

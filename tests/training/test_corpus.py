@@ -19,7 +19,9 @@ from foveal.agent.observations import (
     Recognised,
     Segmented,
 )
+from foveal.agent.regions import box_to_cells, cells_to_box
 from foveal.agent.transcript import Acted, Asked, Noted, Observed, found_objects
+from foveal.evals.boxes import area, contains
 from foveal.evals.questions import FAMILIES as ASKED
 from foveal.evals.questions import matches
 from foveal.evals.tabletop import COLOURS, SHAPES, Thing
@@ -354,6 +356,25 @@ def test_without_a_detector_the_model_points_at_what_it_sees(play: Any, family: 
         (action,) = parse(first.text)
         assert action.kind == ("read" if family == "read" else "look")
         assert isinstance(action.target, Region)
+
+
+def test_a_region_is_pointed_at_as_tightly_as_its_crop_allows(draw: Any) -> None:
+    """The crop of a region has a margin, so slivers in further cells are left out; the thing never is."""
+    tighter = 0
+    for seed in range(20):
+        world, question = draw("symbol", seed, views=True, faults=NEVER)
+        acted = dialogue(world, question, ("look",)).items[0]
+        assert isinstance(acted, Acted)
+        action = parse(acted.text)[0]
+        if not isinstance(action, Look) or not isinstance(action.target, Region):
+            continue
+        thing = next(t for t in world.things if t.id == question.targets[0])
+        cells = box_to_cells(thing.box, *world.size)
+        crop, widest = (cells_to_box(one, *world.size) for one in (action.target, cells))
+        assert contains(crop, thing.box)
+        assert area(crop) <= area(widest)
+        tighter += area(crop) < area(widest)
+    assert tighter > 5
 
 
 def test_a_text_alone_points_at_nothing(play: Any) -> None:
