@@ -99,6 +99,15 @@ ROUNDS: list[tuple[Trainer, Any, Any, Any]] = [
 ]
 
 
+def test_columns_are_told_apart_from_the_start(few: Path) -> None:
+    """Mirrored pictures never teach it to a network that only has to tell distances."""
+    task = depth.DepthEstimation(depth.DepthOptions(scenes=few, **SMALL), scenes.load(few, 8))
+    places = task.model.backbone.embeddings.position_embeddings.detach()[0, 1:]
+    side = round(len(places) ** 0.5)
+    grid = places.view(side, side, -1)
+    assert min(grid.mean(dim=axis).std(dim=0).mean() for axis in (0, 1)) > 0.05
+
+
 @pytest.mark.parametrize("asked", ["patches", "colour", "column", "row"])
 def test_the_patches_of_the_depth_backbone_learn_what_and_where(
     few: Path, tmp_path: Path, asked: str

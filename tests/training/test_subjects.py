@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from foveal.agent.actions import Encoder
 from foveal.agent.dialogue import Reseen
 from foveal.agent.observations import View
 from foveal.evals.palette import COLOURS
@@ -20,6 +21,8 @@ from foveal.training.projecting import SCALE
 from foveal.training.reencoders import blocks_of, patches_of
 from foveal.training.scenes import Scenes
 from foveal.training.subjects import Imagined, fancied, fills, remembered, rendered
+
+EVERY: tuple[Encoder, ...] = ("clip", "detection", "seg")
 
 
 @pytest.fixture
@@ -101,7 +104,7 @@ def test_imagined_re_encodings_tell_a_measure(words: Dictionary, encoder: Any) -
     """How near each thing is, or how large: in the order of the truth, but for what wavers."""
     right = total = 0
     for seed in range(20):
-        subject = fancied(words, ("detection", "seg"))(np.random.default_rng(seed))
+        subject = fancied(words, EVERY)(np.random.default_rng(seed))
         if subject.scene.flat:
             continue
         things, (height, width) = subject.scene.things, subject.scene.instances.shape
@@ -126,7 +129,7 @@ def test_imagined_re_encodings_tell_a_measure(words: Dictionary, encoder: Any) -
 
 
 def test_a_drawing_has_no_distances(words: Dictionary) -> None:
-    drawn = (fancied(words, ("detection",))(np.random.default_rng(seed)) for seed in range(40))
+    drawn = (fancied(words, EVERY)(np.random.default_rng(seed)) for seed in range(40))
     subject = next(one for one in drawn if one.scene.flat)
     height, width = subject.scene.instances.shape
     grid = patches_of(width, height)
@@ -136,7 +139,7 @@ def test_a_drawing_has_no_distances(words: Dictionary) -> None:
 
 
 def test_its_own_encoder_shows_a_scene_as_before(words: Dictionary) -> None:
-    subject = fancied(words, ("clip",))(np.random.default_rng(0))
+    subject = fancied(words, EVERY)(np.random.default_rng(0))
     height, width = subject.scene.instances.shape
     grid = grid_of(width, height)
     shown = subject.shown(Reseen("clip", view((width, height))), grid)
