@@ -4,7 +4,7 @@ Comparing is not learnt from comparisons alone: each is the toss of a coin until
 their tokens measure is understood. So single degrees and extremes are asked for as well.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -23,19 +23,19 @@ HOW = {"detection": "how far is the {}?", "seg": "how large is the {}?"}
 """The answer is a digit: tenths of the scale from near to far, or from small to large."""
 ENDS = {"detection": ("nearest", "farthest"), "seg": ("smallest", "largest")}
 
+DRAWS = 8
+"""How often comparisons are drawn: each time other things, worded in another way."""
+
 
 def about(scene: Scene, encoder: Encoder, rng: np.random.Generator) -> list[Asked]:
-    """Questions of one kind in any order: degrees, extremes or, as often as both, comparisons."""
+    """Degrees, extremes and, as often as both, comparisons, in any order and none of them twice."""
     things = [t for t in scene.things if t.shape not in TRINKETS]
     if not things or (scene.flat and encoder == "detection"):
         return []  # drawings have no distances
-    kind: Callable[[], Sequence[Asked]] = (
-        lambda: _degrees(scene, things, encoder),
-        lambda: _extremes(things, encoder),
-        lambda: _comparisons(scene, encoder, rng),
-        lambda: _comparisons(scene, encoder, rng),
-    )[rng.integers(4)]
-    made = list(dict.fromkeys(kind()))
+    single = _degrees(scene, things, encoder) + _extremes(things, encoder)
+    drawn = (_comparisons(scene, encoder, rng) for _ in range(DRAWS))
+    several = list(dict.fromkeys(pair for pairs in drawn for pair in pairs))[: len(single)]
+    made = [*dict.fromkeys(single), *several]
     return [made[place] for place in rng.permutation(len(made))]
 
 
