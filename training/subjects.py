@@ -47,8 +47,8 @@ UNSAID = {"colour": 0.35, "shape": 0.7}
 """How often a token of a re-encoding keeps silent about what another encoder's features hardly show."""
 WAVERING = 0.05
 """Standard deviation of what a re-encoding measures, of the whole scale."""
-HORIZON = 0.5
-"""1 / distance of the farthest pixel of an imagined scene, of the farthest thing's."""
+HORIZON, FRONT = (0.3, 0.8), (1.0, 1.5)
+"""1 / distance of the farthest pixel of an imagined scene, of the farthest thing's; and of the nearest, likewise."""
 SOLID = 0.75
 """Share of its box that a thing fills, about."""
 
@@ -164,7 +164,10 @@ class Imagined:
         if self.scene.flat:
             return np.full(len(which), np.nan, np.float32)
         inverse = 1 / np.array([max(t.depth, 0.05) for t in self.scene.things], np.float32)
-        high, low = inverse.max(), inverse.min() * HORIZON
+        low, high = (
+            inverse.min() * self.rng.uniform(*HORIZON),
+            inverse.max() * self.rng.uniform(*FRONT),
+        )
         ground = np.repeat(np.linspace(0, 0.8, grid[0], dtype=np.float32), grid[1])
         return np.where(which >= 0, ((inverse - low) / (high - low))[which], ground)
 
