@@ -48,7 +48,7 @@ UNSAID = {"colour": 0.35, "shape": 0.7}
 WAVERING = 0.05
 """Standard deviation of what a re-encoding measures, of the whole scale."""
 HORIZON, FRONT = (0.3, 0.8), (1.0, 1.5)
-"""1 / distance of the farthest pixel of an imagined scene, of the farthest thing's; and of the nearest, likewise."""
+"""1 / distance of the farthest pixel of an imagined scene, of the farthest thing's; and of the nearest pixel."""
 SOLID = 0.75
 """Share of its box that a thing fills, about."""
 
