@@ -21,8 +21,8 @@ class Dialect(Protocol):
     def opening(self, asked: Asked) -> tuple[str, str]:
         """What stands before and after the image's visual tokens, up to the model's first turn."""
 
-    def reply(self, items: Sequence[Injected], size: tuple[int, int]) -> list[Piece]:
-        """What the model is told after a turn, up to its next turn. `size` is the image's (width, height)."""
+    def reply(self, items: Sequence[Injected], asked: Asked) -> list[Piece]:
+        """What the model is told after a turn, up to its next turn, with what it was asked in this dialogue."""
 
     def answered(self, text: str) -> str:
         """The answer as the user sees it."""

@@ -19,6 +19,7 @@ from foveal.agent.observations import (
     Segmented,
     View,
 )
+from foveal.agent.phrases import match, split
 from foveal.agent.regions import box_to_cells
 from foveal.agent.transcript import Asked, Injected, Noted, Observed
 
@@ -27,10 +28,8 @@ USER = "<|im_start|>user\n"
 ASSISTANT = f"{END}\n<|im_start|>assistant\n"
 READ_LIMIT = 400
 """Characters of recognised text that the model is shown."""
-STRAY = "none of it was asked for"
-"""What a model is told of a list that answers another request, as a detector's may."""
-ANYTHING = "thing"
-"""The noun that fits every label."""
+STRAY = "detector failed: none of it was asked for"
+"""What a model is told in place of a list that answers another request, as a detector's may."""
 SPREAD = 0.75
 """Depth is relative: 0 near to 1 far, even in 1 / distance. For true sizes the farthest pixel is taken to be four
 times as far away as the nearest."""
@@ -62,9 +61,9 @@ class Foveal:
         """See `opening`."""
         return opening(asked, self.system)
 
-    def reply(self, items: Sequence[Injected], size: tuple[int, int]) -> list[Piece]:
+    def reply(self, items: Sequence[Injected], asked: Asked) -> list[Piece]:
         """See `reply`."""
-        return reply(items, size)
+        return reply(items, asked)
 
     def answered(self, text: str) -> str:
         """The text: this dialect adds nothing to an answer."""
@@ -85,23 +84,34 @@ def opening(asked: Asked, system: str) -> tuple[str, str]:
     return before, f"{plain(asked.question)}{ASSISTANT}"
 
 
-def reply(items: Sequence[Injected], size: tuple[int, int]) -> list[Piece]:
-    """What the model is told after a turn, up to its next turn. `size` is the image's (width, height)."""
+def reply(items: Sequence[Injected], asked: Asked) -> list[Piece]:
+    """What the model is told after a turn, up to its next turn."""
     pieces: list[Piece] = [f"{END}\n{USER}"]
     for number, item in enumerate(items):
         if number:
             pieces.append("\n")
-        pieces += [_noted(item)] if isinstance(item, Noted) else told(item.observation, size)
-        if isinstance(item, Observed) and _astray(item.action, item.observation):
-            pieces.append(f"\nerror {STRAY}")
-    return [*pieces, *_extremes(items, size), ASSISTANT]
+        pieces += [_noted(item)] if isinstance(item, Noted) else _answer(item, asked.size)
+    return [*pieces, *_extremes(items, asked.size), *_reminder(items, asked), ASSISTANT]
+
+
+def _answer(item: Observed, size: tuple[int, int]) -> list[Piece]:
+    """What was observed; not what answers another request, which a small model would take for its own."""
+    astray = _astray(item.action, item.observation)
+    return [f"error {STRAY}"] if astray else told(item.observation, size)
 
 
 def _astray(action: Action, seen: Observation) -> bool:
     """Whether something was detected and none of it is what the action asked for."""
     if not isinstance(action, Detect) or not isinstance(seen, Detected) or not seen.objects:
         return False
-    return not any(_answered(found, action.phrase) for found in seen.objects)
+    return not match(action.phrase, [found.label for found in seen.objects]).classes
+
+
+def _reminder(items: Sequence[Injected], asked: Asked) -> list[Piece]:
+    """The question once more behind a re-encoded image: it can attend to what came before, the first could not."""
+    seen = (item.observation for item in items if isinstance(item, Observed))
+    again = any(isinstance(one, Reencoded) for one in seen)
+    return [f"\n{plain(asked.question)}"] if again else []
 
 
 def _noted(note: Noted) -> str:
@@ -187,10 +197,9 @@ def _ordinal(found: Found, detected: Detected) -> str:
 
 
 def _answered(found: Found, phrase: str) -> int:
-    """The first of the phrases whose words are all in the object's label, from 1; 0 for none."""
-    phrases = [phrase.lower().split() for phrase in phrase.split(" . ")]
-    words = {*found.label.lower().split(), ANYTHING}
-    return next((n for n, one in enumerate(phrases, start=1) if words.issuperset(one)), 0)
+    """The first of the phrases that means what the object's label says, from 1; 0 for none."""
+    fitting = (match(one, [found.label]).classes for one in split(phrase))
+    return next((number for number, fits in enumerate(fitting, start=1) if fits), 0)
 
 
 def _listed(found: Found, size: tuple[int, int]) -> str:

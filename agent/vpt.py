@@ -46,9 +46,9 @@ class Paper:
         before = f"<|im_start|>system\n{SYSTEM}{END}\n{USER}"
         return before, f"\n{plain(asked.question)}{TRIGGERS[self.trigger]}{ASSISTANT}"
 
-    def reply(self, items: Sequence[Injected], size: tuple[int, int]) -> list[Piece]:
-        """What the model is told after a turn, up to its next turn. `size` is the image's (width, height)."""
-        lines = [line for item in _worth_saying(items) for line in _lines(item, size)]
+    def reply(self, items: Sequence[Injected], asked: Asked) -> list[Piece]:
+        """What the model is told after a turn, up to its next turn."""
+        lines = [line for item in _worth_saying(items) for line in _lines(item, asked.size)]
         return [f"{END}\n{USER}", *_joined(lines), ASSISTANT]
 
     def answered(self, text: str) -> str:

@@ -13,6 +13,7 @@ from foveal.agent.observations import (
     Recognised,
     Segmented,
 )
+from foveal.agent.phrases import match
 from foveal.evals.boxes import XYXY, contains, iou
 from foveal.evals.pointed import pointed
 from foveal.evals.truth import Scene, Thing
@@ -20,7 +21,6 @@ from foveal.evals.vocabulary import NAMES, label
 from foveal.graphs.result import Result
 from foveal.graphs.sameness import normalised
 from foveal.tools.base import Mark
-from foveal.tools.phrases import match
 
 FITS = 0.5
 """A box is that of a thing when their intersection over union is more than this."""

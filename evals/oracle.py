@@ -17,10 +17,10 @@ from foveal.agent.observations import (
     Recognised,
     Segmented,
 )
+from foveal.agent.phrases import match
 from foveal.evals.truth import Scene, Thing
 from foveal.evals.vocabulary import NAMES, label
 from foveal.tools.base import Dispatcher, Mark
-from foveal.tools.phrases import match
 from foveal.tools.store import content_hash
 
 SURE = 0.9

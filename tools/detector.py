@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from foveal.agent.actions import Detect
 from foveal.agent.errors import SetupError
 from foveal.agent.observations import Box, Detected, Found
+from foveal.agent.phrases import match
 from foveal.agent.weights import load_config, load_into
 from foveal.tools.base import Reply, Request
 from foveal.tools.builders import build_detector
 from foveal.tools.cache import ByteLRU
 from foveal.tools.extras import needs
-from foveal.tools.phrases import match
 from foveal.tools.quiet import import_ultralytics
 
 CACHE = 16 * 2**20

@@ -7,8 +7,6 @@ with the mistakes a real detector makes. Grounding goes by index: detect first, 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from foveal.agent.actions import (
     GRID,
     MAX_TARGETS,
@@ -24,35 +22,17 @@ from foveal.agent.actions import (
     Region,
     Segment,
 )
-from foveal.agent.errors import SpecialistError
 from foveal.agent.grammar import render
-from foveal.agent.observations import (
-    Box,
-    Detected,
-    Failed,
-    Found,
-    Line,
-    Looked,
-    Observation,
-    Range,
-    Ranged,
-    Recognised,
-    Reencoded,
-    Segmented,
-    View,
-)
-from foveal.agent.regions import box_to_cells, cells_to_box, grown
-from foveal.agent.transcript import Acted, Asked, Noted, Observed, numbered
+from foveal.agent.observations import Detected, Failed, Found, Observation, Recognised
+from foveal.agent.regions import box_to_cells
+from foveal.agent.transcript import Acted, Asked, Noted, Observed
 from foveal.evals.questions import Question
 from foveal.evals.truth import Thing
-from foveal.evals.vocabulary import SHAPES, TRINKETS, fits, parts
-from foveal.tools.catalogue import specialist_for
-from foveal.training.sightings import USUAL, Faults, Sighting, elsewhere, imagined_sightings
+from foveal.evals.vocabulary import TRINKETS, parts
+from foveal.training.observing import IMAGE, Specialists, World
 
 TOOLS: tuple[PerceptionKind, ...] = ("look", "reencode", "detect", "segment", "depth", "read")
 """The perception actions of the embedded model."""
-IMAGE = "0" * 64
-"""Stands for the scene's content hash, which the dialogue never spells."""
 READING = ("read", "reading")
 """Families whose answer is what the reader returns."""
 SEEN_AGAIN: dict[str, Encoder] = {
@@ -71,34 +51,6 @@ POINTED = ("colour", "shape", "material", "texture", "read", "symbol", "dial")
 SLIVER = 0.3
 """How far into a cell, of its length, a thing may reach without having it pointed at: crops have a margin."""
 FINISH = "Now answer the question."
-REASONS = (
-    "nothing came back",
-    "no answer within 120 s",
-    "out of memory",
-    "none of its processes is left",
-    "nothing could be outlined there",
-)
-"""Why a specialist did not answer, as a model is told."""
-
-
-@dataclass(frozen=True)
-class World:
-    """What the simulated specialists look at."""
-
-    things: tuple[Thing, ...]
-    size: tuple[int, int]
-    """Width and height in pixels."""
-    rng: np.random.Generator
-    faults: Faults = USUAL
-    """How often imagined specialists are wrong."""
-    sightings: tuple[Sighting, ...] | None = None
-    """What real specialists made of it, if they were asked."""
-    views: bool = False
-    """Whether a look comes with visual tokens."""
-    text: str | None = None
-    """Text that reading the whole image gives; None takes the signs."""
-    encoders: bool = False
-    """Whether the image can be shown through other encoders."""
 
 
 @dataclass(frozen=True)
@@ -109,11 +61,6 @@ class Dialogue:
     items: tuple[Acted | Observed | Noted, ...]
     settled: bool = True
     """Whether what was observed decides the answer; if not, only the picture itself can."""
-
-
-def whole(size: tuple[int, int]) -> Box:
-    """All of an image of this width and height."""
-    return Box(image=IMAGE, xyxy=(0, 0, *size))
 
 
 def dialogue(world: World, question: Question, tools: Sequence[PerceptionKind]) -> Dialogue:
@@ -132,17 +79,17 @@ class _Player:
 
     def __init__(self, world: World, question: Question, tools: frozenset[PerceptionKind]) -> None:
         self.world, self.question, self.tools = world, question, tools
-        self.found: tuple[Found, ...] = ()
-        self.origin: dict[int, Sighting] = {}
-        self.sightings = world.sightings
-        if self.sightings is None:
-            self.sightings = imagined_sightings(world.things, world.size, world.faults, world.rng)
         target = next((t for t in world.things if t.id in question.targets[:1]), None)
+        self.specialists = Specialists(world, target)
         self.reads = question.family in READING or bool(target and target.text == question.answer)
         # What was never read is not known: no answer of that kind may be made up.
         self.answer = "unknown" if self.reads else question.answer
-        self.astray = world.views and world.rng.random() < world.faults.astray
         self.settled = True
+
+    @property
+    def found(self) -> tuple[Found, ...]:
+        """All that was detected so far."""
+        return self.specialists.found
 
     def play(self) -> list[Acted | Observed | Noted]:
         items: list[Acted | Observed | Noted] = []
@@ -156,7 +103,7 @@ class _Player:
             if not actions or any(action.kind not in self.tools for action in actions):
                 break
             items.append(Acted(text="".join(render(action) for action in actions)))
-            seen = [Observed(action=a, observation=self._observe(a)) for a in actions]
+            seen = [Observed(action=a, observation=self._told(a)) for a in actions]
             items += seen
             if any(self._lost(one.observation) for one in seen):
                 self.settled = self.reads
@@ -168,7 +115,10 @@ class _Player:
         return items
 
     def _lost(self, seen: Observation) -> bool:
-        return isinstance(seen, Failed) or (self.astray and isinstance(seen, Detected))
+        return isinstance(seen, Failed) or self._astray(seen)
+
+    def _astray(self, seen: Observation) -> bool:
+        return self.specialists.astray and isinstance(seen, Detected)
 
     def _plan(self) -> "Plan":
         """Without a detector the model must point at what it sees itself, or see all of it once more."""
@@ -181,111 +131,32 @@ class _Player:
             return _POINTING.get(family, (_Player.look_there,))
         return _PLANS[family]
 
-    def _observe(self, action: Perception) -> Observation:
-        if self.world.rng.random() < self.world.faults.failed:
-            reason = REASONS[self.world.rng.integers(len(REASONS))]
-            why = SpecialistError(specialist_for(action.kind), reason)
-            return Failed(error="specialist", message=str(why))
-        match action:
-            case Detect():
-                return self._detect(action)
-            case Depth():
-                return self._range(action)
-            case Segment(target=Object(index=index)):
-                return self._segment(index)
-            case Read(target=Object(index=index)):
-                thing = self.origin[index].thing
-                return self._read(thing.text if thing and thing.text else "")
-            case Read(target=Region()):
-                return self._read(self._target().text or "")
-            case Read():
-                return self._read(self._all_text())
-            case Reencode(encoder=encoder):
-                box = whole(self.world.size)
-                view = View(role="whole", pixels=box, source=box)
-                return Reencoded(encoder=encoder, views=(view,))
-            case Look(target=Object(index=index)):
-                return self._look(index)
-            case Look(target=Region() as region):
-                return Looked(views=self._views(cells_to_box(region, *self.world.size)))
-            case _:
-                raise ValueError(f"no plan uses {action!r}")
+    def _told(self, action: Perception) -> Observation:
+        """What the specialist says, and the answer that follows from it."""
+        seen = self.specialists.observe(action)
+        if isinstance(seen, Detected) and not self._astray(seen):
+            self._listed(seen)
+        if isinstance(seen, Recognised) and self.reads:
+            self.answer = " ".join(line.text for line in seen.lines) or "no text"
+        return seen
 
-    def _detect(self, action: Detect) -> Detected:
-        phrases = action.phrase.split(" . ")
-        known = [phrase for phrase in phrases if _known(phrase)]
-        seen = [s for s in self.sightings or () if any(fits(s.label, phrase) for phrase in known)]
-        answered = action.phrase
-        if self.astray:
-            asked, others = elsewhere(phrases, self.world.size, self.world.rng)
-            self.astray = bool(others)
-            answered, seen = " . ".join(asked) or answered, list(others) or seen
-        seen.sort(key=lambda one: one.xyxy[0] + one.xyxy[2])
-        found = tuple(
-            Found(label=s.label, box=Box(image=IMAGE, xyxy=s.xyxy), score=s.score) for s in seen
+    def _listed(self, detected: Detected) -> None:
+        family, known = (
+            self.question.family,
+            len(detected.unknown) < len(detected.phrase.split(" . ")),
         )
-        unknown = tuple(phrase for phrase in answered.split(" . ") if not _known(phrase))
-        detected = Detected(phrase=answered, objects=found, unknown=unknown)
-        detected = numbered(detected, len(self.found))
-        self.origin |= {f.index: s for f, s in zip(detected.objects, seen, strict=True)}
-        self.found += detected.objects
-        if self.astray:
-            return detected
-        if self.question.family == "count":
-            self.answer = str(len(detected.objects)) if known else self.answer
-        if self.question.family == "exist" and known:
+        if family == "count" and known:
+            self.answer = str(len(detected.objects))
+        if family == "exist" and known:
             self.answer = "yes" if detected.objects else "no"
-        if self.question.family == "same" and len(self.found) > len(detected.objects):
+        if family == "same" and len(self.found) > len(detected.objects):
             self._partner(detected)
-        return detected
 
     def _partner(self, detected: Detected) -> None:
         """What cannot be read off the second list is not known."""
         others = [f.label for f in detected.objects if f.label != self.found[0].label]
         if self.question.answer not in others:
             self.answer = others[0] if others else "unknown"
-
-    def _by_index(self, index: int) -> Found:
-        return next(found for found in self.found if found.index == index)
-
-    def _range(self, action: Depth) -> Ranged:
-        ranges = [
-            Range(index=o.index, label=self._by_index(o.index).label, box=self._by_index(o.index).box,
-                  depth=self.origin[o.index].depth)
-            for o in action.targets if isinstance(o, Object)
-        ]  # fmt: skip
-        return Ranged(ranges=tuple(sorted(ranges, key=lambda r: r.depth)))
-
-    def _segment(self, index: int) -> Segmented:
-        found, area = self._by_index(index), self.origin[index].area
-        width, height = self.world.size
-        x0, y0, x1, y1 = found.box.xyxy
-        return Segmented(
-            index=index, label=found.label, box=found.box, area=max(1, int(area)),
-            share=area / (width * height), centroid=((x0 + x1) / 2, (y0 + y1) / 2),
-        )  # fmt: skip
-
-    def _read(self, text: str) -> Recognised:
-        if self.reads:
-            self.answer = text or "no text"
-        if not text:
-            return Recognised()
-        return Recognised(lines=(Line(text=text, box=whole(self.world.size), score=0.9),))
-
-    def _all_text(self) -> str:
-        if self.world.text is not None:
-            return self.world.text
-        signs = [thing for thing in self.world.things if thing.text]
-        return " ".join(t.text or "" for t in sorted(signs, key=lambda thing: thing.box[1]))
-
-    def _look(self, index: int) -> Looked:
-        found = self._by_index(index)
-        views = self._views(grown(found.box.xyxy, *self.world.size))
-        return Looked(index=index, label=found.label, views=views)
-
-    def _views(self, xyxy: tuple[float, float, float, float]) -> tuple[View, ...]:
-        box = Box(image=IMAGE, xyxy=xyxy)
-        return (View(role="crop", pixels=box, source=box),) if self.world.views else ()
 
     def _target(self) -> Thing:
         return next(t for t in self.world.things if t.id == self.question.targets[0])
@@ -342,7 +213,7 @@ class _Player:
     def _likeliest(self) -> list[Found]:
         """Of what was found the one that is asked about, or any."""
         wanted = self.question.targets[:1]
-        same = [f for f in self.found if (t := self.origin[f.index].thing) and t.id in wanted]
+        same = [f for f in self.found if (t := self.specialists.thing(f.index)) and t.id in wanted]
         return [*same, *self.found][:1]
 
     def both(self) -> list[Perception] | None:
@@ -360,10 +231,10 @@ class _Player:
     def read_target(self) -> list[Perception]:
         """Read the thing that is asked about, if it has a text; another one, if it was not found."""
         if not self.reads:
-            seen = {t.id for f in self.found if (t := self.origin[f.index].thing)}
+            seen = {t.id for f in self.found if (t := self.specialists.thing(f.index))}
             return [] if seen.issuperset(self.question.targets) else self._at_a_loss()
         wanted = self.question.targets[0]
-        found = [f for f in self.found if (t := self.origin[f.index].thing) and t.id == wanted]
+        found = [f for f in self.found if (t := self.specialists.thing(f.index)) and t.id == wanted]
         return [Read(target=Object(index=f.index)) for f in [*found, *self.found][:1]]
 
     def depth(self) -> list[Perception]:
@@ -388,10 +259,6 @@ def _core(
     dx, dy = (SLIVER * length / GRID for length in size)
     x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
     return min(box[0] + dx, x), min(box[1] + dy, y), max(box[2] - dx, x), max(box[3] - dy, y)
-
-
-def _known(phrase: str) -> bool:
-    return phrase.split()[-1] in (*SHAPES, "thing")
 
 
 Plan = tuple[Callable[[_Player], list[Perception] | None], ...]

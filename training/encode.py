@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from foveal.agent.dialogue import ASSISTANT, END, USER, Piece, Reseen, opening, reply
+from foveal.agent.dialogue import ASSISTANT, END, Piece, Reseen, opening, reply
 from foveal.agent.native.positions import Positions, text_positions, visual_positions
 from foveal.agent.observations import View
 from foveal.agent.transcript import Acted, Injected
-from foveal.training.corpus import Dialogue, whole
+from foveal.training.corpus import Dialogue
+from foveal.training.observing import whole
 from foveal.training.tokenizer import SYSTEM, number
 
 Picture = View | Reseen
@@ -56,28 +57,29 @@ def encode(run: Dialogue, tokenizer: Tokenizer, grid: Grid | None = None) -> Seq
             waiting.append(item)
             continue
         if waiting:
-            writer.inject(reply(waiting, run.asked.size), skip=END)
+            writer.inject(reply(waiting, run.asked), skip=END)
             waiting = []
         writer.emit(item.text)
     if waiting:
-        writer.inject(reply(waiting, run.asked.size), skip=END)
+        writer.inject(reply(waiting, run.asked), skip=END)
     return writer.done(shared)
 
 
 def follow(before: Sequence, question: str, answer: str, tokenizer: Tokenizer) -> Sequence:
-    """A dialogue that waits for the model, left unanswered and followed by a question and its answer.
+    """A dialogue that ends with views, reminded of another question than it began with, and answered.
 
-    All of `before` is shared, and nothing of it is supervised.
+    All of `before` up to its last view is shared, and nothing of it is supervised.
     """
-    writer = _Writer(tokenizer, None, int(before.positions.max()) + 1)
-    writer.inject([f"{END}\n{USER}{question}{ASSISTANT}"])
+    end = int(np.flatnonzero(before.ids == number(tokenizer, "<|vision_end|>"))[-1]) + 1
+    writer = _Writer(tokenizer, None, int(before.positions[:, :end].max()) + 1)
+    writer.inject([f"\n{question}{ASSISTANT}"])
     writer.emit(answer)
     return Sequence(
-        np.concatenate((before.ids, writer.ids)),
-        np.concatenate((before.positions, writer.axes), axis=1),
-        np.concatenate((np.zeros(len(before.ids), bool), writer.emitted)),
+        np.concatenate((before.ids[:end], writer.ids)),
+        np.concatenate((before.positions[:, :end], writer.axes), axis=1),
+        np.concatenate((np.zeros(end, bool), writer.emitted)),
         before.views,
-        shared=len(before.ids),
+        shared=end,
         common=len(before.views),
     )
 

@@ -14,12 +14,13 @@ from foveal.agent.grammar import CONTROL_TOKENS
 from foveal.agent.transcript import Acted
 from foveal.evals.questions import Question, questions
 from foveal.evals.truth import Scene, Thing
-from foveal.training.corpus import POINTED, World, dialogue
+from foveal.training.corpus import POINTED, dialogue
 from foveal.training.encode import Picture, encode, follow
 from foveal.training.encode import Sequence as Encoded
 from foveal.training.glimpses import grid_of
 from foveal.training.imagine import NOTHING, SEEN, ask, missing
 from foveal.training.measuring import FAMILY, about
+from foveal.training.observing import World
 from foveal.training.outside import outside
 from foveal.training.packing import Packed, Row, stack
 from foveal.training.policy import allowed

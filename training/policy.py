@@ -8,9 +8,10 @@ from tokenizers import Tokenizer
 
 from foveal.agent.actions import PerceptionKind
 from foveal.evals.questions import VISUAL
-from foveal.training.corpus import TOOLS, World, dialogue
+from foveal.training.corpus import TOOLS, dialogue
 from foveal.training.encode import Sequence, encode
 from foveal.training.imagine import ask, imagined
+from foveal.training.observing import World
 from foveal.training.outside import outside
 from foveal.training.packing import Packed, fill, stack
 from foveal.training.tokenizer import number

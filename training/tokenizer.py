@@ -16,8 +16,9 @@ from foveal.agent.grammar import PERCEPTION_TOKENS
 from foveal.agent.transcript import Acted
 from foveal.evals.palette import COLOURS
 from foveal.evals.vocabulary import MATERIALS, SHAPES, SYMBOLS, TEXTURES
-from foveal.training.corpus import TOOLS, World, dialogue
+from foveal.training.corpus import TOOLS, dialogue
 from foveal.training.imagine import ask, imagined
+from foveal.training.observing import World
 
 CHAT_TOKENS = (
     "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>",
@@ -83,7 +84,7 @@ def _texts(seed: int, count: int) -> Iterator[str]:
             if isinstance(item, Acted):
                 yield item.text
             else:
-                yield from (piece for piece in reply([item], size) if isinstance(piece, str))
+                yield from (piece for piece in reply([item], run.asked) if isinstance(piece, str))
 
 
 def _words(texts: Iterator[str]) -> Iterator[str]:

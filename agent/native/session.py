@@ -166,7 +166,7 @@ class NativeSession:
             return []
         states = iter(self._controls.of(items))
         parts: list[Part] = []
-        for piece in self._model.dialect.reply(items, self._asked.size):
+        for piece in self._model.dialect.reply(items, self._asked):
             if isinstance(piece, str):
                 parts.append(self._model.ids(piece))
             elif isinstance(piece, Reseen):

@@ -89,7 +89,7 @@ class Dialogue:
     def _reply(self) -> list[Part]:
         ids = self._model.ids
         parts: list[Part] = []
-        for piece in self._model.dialect.reply([self._observed], SIZE):
+        for piece in self._model.dialect.reply([self._observed], self._asked):
             if isinstance(piece, str):
                 parts.append(ids(piece))
             elif isinstance(piece, Reseen) and piece.view.tokens is not None:

@@ -37,6 +37,7 @@ from foveal.agent.observations import (
 from foveal.agent.transcript import Asked, Injected, Noted, Observed
 
 IMAGE, SIZE = "a" * 64, (800, 600)
+ASKED = Asked(image=IMAGE, size=SIZE, question="How many <|obj_1|>?", tools=("look", "read"))
 BOX = Box(image=IMAGE, xyxy=(100, 75, 300, 225))
 VIEW = View(role="crop", pixels=BOX, source=BOX)
 CELLS = "<|x_1|><|y_1|><|x_2|><|y_2|>"
@@ -130,25 +131,37 @@ def test_every_observation_reads_like_this(observation: Observation, pieces: lis
         ("red thing", ["blue cone", "red sign"], False),
         ("Cube . cone", ["bead", "blue sphere"], True),
         ("thing", ["bead"], False),
+        ("the red cubes", ["red cube"], False),
+        ("people", ["person"], False),
+        ("red cube", [""], True),
         ("red cube", [], False),
     ],
 )
-def test_a_list_of_what_nobody_asked_for_is_said_to_be_one(
+def test_a_list_of_what_nobody_asked_for_is_a_failure(
     asked: str, labels: list[str], astray: bool
 ) -> None:
     objects = tuple(found(n, label) for n, label in enumerate(labels, start=1))
     seen = Observed(action=Detect(phrase=asked), observation=Detected(phrase="?", objects=objects))
-    said = "".join(piece for piece in reply([seen], SIZE) if isinstance(piece, str))
-    assert ("\nerror none of it was asked for" in said) == astray
+    said = "".join(piece for piece in reply([seen], ASKED) if isinstance(piece, str))
+    assert ("\nerror detector failed: none of it was asked for" in said) == astray
+    assert ("\nfound\n" in said) != astray, "a list is told or it is not"
+
+
+@pytest.mark.parametrize("encoder", ["clip", "detection", "seg"])
+def test_the_question_is_asked_again_behind_a_reencoded_image(encoder: Encoder) -> None:
+    seen = observed(Reencoded(encoder=encoder, views=(VIEW,)))
+    assert reply([seen], ASKED)[-3:] == [
+        Reseen(encoder, VIEW),
+        "\nHow many < |obj_1|>?",
+        "<|im_end|>\n<|im_start|>assistant\n",
+    ]
+    assert "How many" not in str(reply([observed(read("7"))], ASKED))
 
 
 @pytest.mark.parametrize("encoder", ["clip", "detection", "seg"])
 def test_another_encoder_is_named(encoder: Encoder) -> None:
     seen = told(Reencoded(encoder=encoder, views=(VIEW,)), SIZE)
     assert seen == [f"again {encoder}", Reseen(encoder, VIEW)]
-
-
-ASKED = Asked(image=IMAGE, size=SIZE, question="How many <|obj_1|>?", tools=("look", "read"))
 
 
 def test_the_opening_names_the_tools_and_frames_the_image() -> None:
@@ -166,7 +179,7 @@ def test_a_system_prompt_may_hold_braces(system: str) -> None:
 
 def test_a_reply_ends_the_turn_and_opens_the_next() -> None:
     items: list[Injected] = [observed(read("7")), Noted(text="answer <|now|>")]
-    assert reply(items, SIZE) == [
+    assert reply(items, ASKED) == [
         "<|im_end|>\n<|im_start|>user\n",
         "text\n7",
         "\n",
@@ -178,14 +191,14 @@ def test_a_reply_ends_the_turn_and_opens_the_next() -> None:
 def test_a_correction_is_told_as_a_failure_is() -> None:
     failed = observed(Failed(error="action", message="no such <|obj_1|>"))
     note = Noted(text="no such <|obj_1|>", error=True)
-    assert reply([note], SIZE) == reply([failed], SIZE)
+    assert reply([note], ASKED) == reply([failed], ASKED)
 
 
 def test_several_outlines_are_compared() -> None:
     items = [observed(segmented(n, share)) for n, share in ((1, 0.02), (2, 0.3), (3, 0.01))]
-    pieces = reply(items, SIZE)
+    pieces = reply(items, ASKED)
     assert pieces[-2] == "\nlarger <|obj_2|>cube\nsmaller <|obj_3|>cube"
-    assert "larger" not in str(reply(items[:1], SIZE))
+    assert "larger" not in str(reply(items[:1], ASKED))
 
 
 @pytest.mark.parametrize(
@@ -237,7 +250,7 @@ def special_tokens(text: str) -> list[int]:
         observed(Looked(index=9, label=text)),
         observed(Ranged(ranges=(Range(index=9, label=text, box=BOX, depth=0),))),
     ]
-    framed = [*opening(ASKED.model_copy(update={"question": text}), ""), *reply(hostile, SIZE)]
+    framed = [*opening(ASKED.model_copy(update={"question": text}), ""), *reply(hostile, ASKED)]
     joined = "".join(piece for piece in framed if isinstance(piece, str))
     return [joined.count(token) for token in SPECIAL]
 
@@ -249,7 +262,7 @@ def test_whatever_outsiders_say_adds_no_special_token(text: str) -> None:
 
 def test_a_detected_phrase_is_not_repeated() -> None:
     item = Observed(action=Detect(phrase="x"), observation=Detected(phrase="x"))
-    assert reply([item], SIZE)[1] == "found\n0"
+    assert reply([item], ASKED)[1] == "found\n0"
 
 
 def test_tools_have_one_order() -> None:
@@ -264,10 +277,10 @@ def test_what_an_outline_and_a_depth_say_together_is_the_true_size() -> None:
     ]
     depths = zip((1, 2, 3), (0.5, 0.0, 0.8), strict=True)
     ranges = tuple(Range(index=n, label="cube", box=BOX, depth=depth) for n, depth in depths)
-    pieces = reply([observed(one) for one in (Ranged(ranges=ranges), *areas)], SIZE)
+    pieces = reply([observed(one) for one in (Ranged(ranges=ranges), *areas)], ASKED)
     assert pieces[-2] == "\nis larger <|obj_3|>cube\nis smaller <|obj_1|>cube"
     some = Ranged(ranges=ranges[:2])
-    unknown = reply([observed(one) for one in (some, *areas)], SIZE)
+    unknown = reply([observed(one) for one in (some, *areas)], ASKED)
     assert unknown[-2] == "\nlarger <|obj_2|>cube\nsmaller <|obj_1|>cube"
 
 
@@ -277,6 +290,7 @@ def test_what_an_outline_and_a_depth_say_together_is_the_true_size() -> None:
         ("red cube", ("", "")),
         ("red cube . blue cube", ("1", "2")),
         ("Blue Cube . cube", ("2", "1")),
+        ("blue cubes . the solids", ("2", "1")),
         ("red thing . thing", ("1", "2")),
         ("cone . sign", ("", "")),
     ],

@@ -9,8 +9,9 @@ import pytest
 
 from foveal.evals.questions import FAMILIES, Question, questions
 from foveal.training import scenes
-from foveal.training.corpus import TOOLS, Dialogue, World, dialogue
+from foveal.training.corpus import TOOLS, Dialogue, dialogue
 from foveal.training.imagine import imagined
+from foveal.training.observing import World
 from foveal.training.outside import outside
 
 Draw = Callable[..., tuple[World, Question]]

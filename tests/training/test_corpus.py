@@ -3,10 +3,9 @@
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pytest
 
-from foveal.agent.actions import Answer, Depth, Detect, Look, Object, Read, Region, Segment
+from foveal.agent.actions import Answer, Depth, Detect, Look, Read, Region, Segment
 from foveal.agent.dialogue import tools_in_order
 from foveal.agent.grammar import parse, render
 from foveal.agent.mask import Vocabulary
@@ -23,14 +22,9 @@ from foveal.agent.regions import box_to_cells, cells_to_box
 from foveal.agent.transcript import Acted, Asked, Noted, Observed, found_objects
 from foveal.evals.boxes import area, contains
 from foveal.evals.questions import FAMILIES as ASKED
-from foveal.evals.questions import matches
-from foveal.evals.tabletop import COLOURS, SHAPES, Thing
-from foveal.evals.vocabulary import TRINKETS, fits, label
-from foveal.tools.base import Mark, Request
-from foveal.tools.encoder import seen
-from foveal.tools.phrases import match
+from foveal.evals.tabletop import COLOURS
+from foveal.evals.vocabulary import fits
 from foveal.training.corpus import FINISH, TOOLS, Dialogue, dialogue
-from foveal.training.scenes import NAMES
 from foveal.training.sightings import Faults, imagined_sightings
 from foveal.training.tokenizer import CHAT_TOKENS, number
 
@@ -82,10 +76,6 @@ def answer(run: Dialogue) -> str:
 def finished(run: Dialogue) -> bool:
     """Whether the looking was not broken off."""
     return not any(isinstance(item, Noted) for item in run.items)
-
-
-def red_cube(colour: str = "red", shape: str = "cube") -> Thing:
-    return Thing(1, shape, colour, (10, 10, 60, 60), 2000, 2000, 3.0, 3.0)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -151,14 +141,6 @@ def test_counting_and_finding_answer_with_what_was_listed(play: Any, seed: int) 
         assert isinstance(detected, Detected)
         listed = len(detected.objects)
         assert answer(run) == (str(listed) if family == "count" else ("no", "yes")[listed > 0])
-
-
-def test_what_the_detector_has_no_class_for_is_told_and_not_counted(play: Any) -> None:
-    for seed in range(10):
-        (detected,) = observed(play("unheard", seed, **SURE))
-        assert isinstance(detected, Detected)
-        assert detected.unknown == (detected.phrase,)
-        assert detected.objects == ()
 
 
 @pytest.mark.parametrize("family", ["read", "symbol", "dial", "material"])
@@ -236,44 +218,6 @@ def test_colour_and_shape_are_those_of_what_was_found(play: Any, seed: int) -> N
         assert all(isinstance(o, Looked) and o.label == detected.objects[0].label for o in looks)
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_objects_are_numbered_from_left_to_right_and_lie_inside(draw: Any, seed: int) -> None:
-    world, question = draw("count", seed, faults=replace(NEVER, invented=0.5))
-    (detected,) = observed(dialogue(world, question, TOOLS))
-    assert isinstance(detected, Detected)
-    middles = [o.box.xyxy[0] + o.box.xyxy[2] for o in detected.objects]
-    assert middles == sorted(middles)
-    assert [o.index for o in detected.objects] == list(range(1, len(middles) + 1))
-    for found in detected.objects:
-        x0, y0, x1, y1 = found.box.xyxy
-        assert 0 <= x0 < x1 <= world.size[0]
-        assert 0 <= y0 < y1 <= world.size[1]
-        assert found.label in NAMES
-
-
-def test_a_look_shows_the_crop_that_serving_shows(play: Any) -> None:
-    shown = 0
-    for seed in range(12):
-        run = play("colour", seed, views=True, **SURE)
-        found = found_objects(run.items)
-        for item in run.items:
-            if isinstance(item, Observed) and isinstance(item.action, Look):
-                assert isinstance(item.action.target, Object)
-                target = found[item.action.target.index]
-                mark = Mark(target.box, target.index, target.label)
-                width, height = run.asked.size
-                pixels = np.zeros((height, width, 3), np.uint8)
-                request = Request(item.action, run.asked.image, pixels, (mark,))
-                assert item.observation == seen(request)
-                shown += 1
-    assert shown > 5
-
-
-def test_looks_have_no_views_unless_asked_for(play: Any) -> None:
-    runs = [play("colour", seed) for seed in range(5)]
-    assert all(o.views == () for run in runs for o in observed(run) if isinstance(o, Looked))
-
-
 def test_a_budget_now_and_then_ends_the_looking(play: Any) -> None:
     runs = [play("nearer", seed) for seed in range(80)]
     cut = [run for run in runs if not finished(run)]
@@ -287,26 +231,6 @@ def test_the_note_is_the_one_that_serving_writes() -> None:
     from foveal.graphs.nodes import LAST_CALL
 
     assert Noted(text=FINISH) == LAST_CALL
-
-
-@pytest.mark.parametrize("phrase", ["red cube", "cube", "red thing", "thing", "blue cube", "cone"])
-def test_phrases_mean_what_they_mean_elsewhere(phrase: str) -> None:
-    """In the questions, in the simulated detector and in the one that serves."""
-    served = match(phrase, NAMES).classes
-    for colour in COLOURS:
-        for shape in SHAPES:
-            thing = red_cube(colour, shape)
-            name = label(colour, shape)
-            assert fits(name, phrase) == (NAMES.index(name) in served)
-            if shape not in TRINKETS or phrase.split()[0] not in COLOURS:
-                assert fits(name, phrase) == matches(thing, phrase)
-
-
-@pytest.mark.parametrize("seed", range(30))
-def test_serving_knows_no_phrase_that_is_told_unknown(play: Any, seed: int) -> None:
-    (detected,) = observed(play("unheard", seed, **SURE))
-    assert isinstance(detected, Detected)
-    assert match(detected.phrase, NAMES).unknown == detected.unknown
 
 
 def test_the_same_seed_gives_the_same_dialogue(play: Any) -> None:
@@ -425,13 +349,6 @@ def test_what_was_not_asked_for_is_not_believed(draw: Any, family: str) -> None:
         assert last.text == question.answer
         assert not run.settled
     assert len(lengths) > 2
-
-
-def test_a_failure_is_told_as_a_specialist_tells_it(play: Any) -> None:
-    failed = observed(play("nearer", 1, faults=replace(NEVER, failed=1.0)))
-    assert [isinstance(one, Failed) and one.message.split(": ")[0] for one in failed] == [
-        "detector failed"
-    ]
 
 
 def test_nothing_goes_astray_where_nothing_can_be_seen(play: Any) -> None:

@@ -1,5 +1,6 @@
 """What is trained on is what is served: the same tokens at the same places; only the model's own are learnt."""
 
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -16,7 +17,7 @@ from foveal.agent.native.model import NativeModel
 from foveal.agent.transcript import Acted, Injected
 from foveal.agent.vision import VisionEncoder
 from foveal.training.corpus import TOOLS, Dialogue
-from foveal.training.encode import Sequence, encode
+from foveal.training.encode import Sequence, encode, follow
 from foveal.training.glimpses import grid_of, picture
 from foveal.training.packing import Row, stack
 from foveal.training.pictured import view_grid
@@ -126,6 +127,23 @@ async def test_serving_builds_the_same_tokens_at_the_same_places(
         # Serving ends where the model's last turn does: nobody needs what would follow its end.
         assert ids == made.ids[:-1].tolist()
         assert np.array_equal(np.concatenate(context.axes, axis=1), made.positions[:, :-1])
+
+
+def test_what_is_asked_of_a_re_encoding_stands_where_serving_asks(
+    tokenizer: Any, play: Any
+) -> None:
+    """With the question that it began with, the dialogue is the one that serving builds."""
+    run = play("count", 1, views=True, encoders=True, tools=("reencode",), faults=SURE)
+    before = encode(replace(run, items=run.items[:2]), tokenizer, view_grid)
+    asked = follow(before, run.asked.question, run.items[-1].text, tokenizer)
+    made = encode(run, tokenizer, view_grid)
+    assert asked.ids.tolist() == made.ids.tolist()
+    assert np.array_equal(asked.positions, made.positions)
+    assert asked.emitted.sum() < made.emitted.sum(), "the looking is shared, and not supervised"
+    assert not asked.emitted[: asked.shared].any()
+    other = follow(before, "which is nearest?", "red cube", tokenizer)
+    assert other.ids[: other.shared].tolist() == made.ids[: other.shared].tolist()
+    assert "which is nearest?" in tokenizer.decode(other.ids[other.shared :].tolist())
 
 
 async def test_serving_sees_again_what_training_showed(

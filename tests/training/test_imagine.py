@@ -8,7 +8,7 @@ import pytest
 from foveal.agent.transcript import Acted
 from foveal.evals.questions import FAMILIES as ASKED
 from foveal.evals.vocabulary import HELD_OUT, fits, label
-from foveal.training.corpus import TOOLS, World, dialogue
+from foveal.training.corpus import TOOLS, dialogue
 from foveal.training.imagine import (
     FAMILIES,
     NOTHING,
@@ -16,6 +16,7 @@ from foveal.training.imagine import (
     imagined,
     missing,
 )
+from foveal.training.observing import World
 
 
 @pytest.mark.parametrize("seed", range(20))

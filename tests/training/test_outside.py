@@ -8,7 +8,8 @@ import pytest
 from foveal.agent.observations import Recognised
 from foveal.agent.transcript import Acted, Observed
 from foveal.evals.odd import odd_questions
-from foveal.training.corpus import READING, TOOLS, World, dialogue
+from foveal.training.corpus import READING, TOOLS, dialogue
+from foveal.training.observing import World
 from foveal.training.outside import found_text, outside
 
 

@@ -16,9 +16,9 @@ from foveal.evals.splits import size_of
 from foveal.evals.tabletop import COLOURS, SHAPES, scene
 from foveal.evals.vocabulary import MATERIALS, SYMBOLS, TEXTURES
 from foveal.training import pictured
-from foveal.training.corpus import whole
 from foveal.training.glimpses import content, grid_of, picture
 from foveal.training.meanings import Dictionary
+from foveal.training.observing import whole
 from foveal.training.pictured import LENGTH, Composer, strange, view_grid
 from foveal.training.projecting import KINDS
 from foveal.training.reseeing import seen
@@ -74,7 +74,7 @@ def test_much_is_asked_of_one_re_encoding(tokenizer: Any, monkeypatch: pytest.Mo
         assert len(shown) == shared.count("<|vision_start|>") == 2
         assert not row.emitted[0].any()
         assert all(emitted.any() for emitted in row.emitted[1:])
-        assert shared.endswith("<|im_start|>assistant\n")
+        assert shared.endswith("<|vision_end|>")
     assert several > 5
 
 

@@ -14,9 +14,9 @@ from foveal.agent.observations import View
 from foveal.evals.palette import COLOURS
 from foveal.evals.truth import Thing
 from foveal.training import subjects
-from foveal.training.corpus import whole
 from foveal.training.glimpses import ENOUGH, grid_of, picture
 from foveal.training.meanings import Dictionary
+from foveal.training.observing import whole
 from foveal.training.projecting import SCALE
 from foveal.training.reencoders import blocks_of, patches_of
 from foveal.training.scenes import Scenes

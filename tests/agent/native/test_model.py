@@ -59,7 +59,7 @@ def stock_logits(native: Any, transcript: list[Any], shelf: Any) -> torch.Tensor
         if isinstance(item, Acted):
             stretches.append(list(item.tokens))
             continue
-        for piece in reply([item], SIZE):
+        for piece in reply([item], ASKED):
             if isinstance(piece, View):
                 x0, y0, x1, y1 = map(int, piece.pixels.xyxy)
                 stretches.append(shelf.picture[y0:y1, x0:x1])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from foveal.tools.phrases import match, split
+from foveal.agent.phrases import match, split
 
 NAMES = ["red cube", "blue cube", "red sphere", "white pyramid", "black sign"]
 COCO = ["person", "traffic light", "bus", "knife"]

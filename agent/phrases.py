@@ -49,10 +49,10 @@ def split(text: str) -> tuple[str, ...]:
 
 
 def _fits(words: Sequence[str], name: str) -> bool:
-    *described, noun = [_singular(word) for word in name.lower().split()]
-    if not words or (words[-1] != noun and words[-1] not in ANYTHING):
+    named = [_singular(word) for word in name.lower().split()]
+    if not words or (words[-1] not in named[-1:] and words[-1] not in ANYTHING):
         return False
-    return all(word in described for word in words[:-1])
+    return all(word in named[:-1] for word in words[:-1])
 
 
 def _words(phrase: str) -> list[str]:
