@@ -31,9 +31,9 @@ from foveal.training.subjects import Source, Subject
 from foveal.training.tokenizer import number
 from foveal.training.tower import CELL
 
-AGAIN = 0.35
+AGAIN = 0.5
 """Share of the rows about what other encoders can see in which nothing but re-encoding is allowed."""
-RESEEN = ("nearer", "nearer", "nearer", "larger", "count", "exist")
+RESEEN = ("nearer", "nearer", "nearer", "larger", "count", "exist", "shape")
 """Families that are asked there, each as often as it stands here: distances are hardest to learn."""
 MEASURING = 0.5
 """Share of these in which much is asked of one re-encoding, with nothing but what it shows to go by."""
@@ -41,7 +41,7 @@ MEASURED: tuple[Encoder, ...] = ("detection", "detection", "seg")
 """Encoders whose measure is asked for there, each as often as it stands here."""
 POINTING = 0.25
 """Share of the rows that only point at regions."""
-DOUBTFUL = Faults(failed=0.08, astray=0.08)
+DOUBTFUL = Faults(failed=0.08, astray=0.15)
 """Often enough specialists fail, or tell of what was not asked for: then the picture has to do."""
 LENGTH = 512
 """Tokens in a row: one image and the dialogues about it."""
