@@ -74,6 +74,7 @@ RUNS = (
     Run("reencode", tools="reencode", families=AGAIN),
     Run("reencode-not", families=AGAIN, ablate="tools=none"),
     Run("reencode-h-zero", tools="reencode", families=AGAIN, ablate="h=zero"),
+    Run("reencode-tokens-blank", tools="reencode", families=AGAIN, ablate="tokens=blank"),
 )
 
 

@@ -134,7 +134,7 @@ def _regions(measured: Measured) -> Iterator[Row]:
 
 
 def _again(measured: Measured) -> Iterator[Row]:
-    """What re-encoding adds to one look, and how much of that is lost without its control state."""
+    """What re-encoding adds to one look, and how much of that is lost without its control state, or its tokens."""
     rows, commands = measured.rows, measured.commands
     gain = difference(rows["reencode"], rows["reencode-not"])
     yield _gain(
@@ -144,10 +144,12 @@ def _again(measured: Measured) -> Iterator[Row]:
         gain.interval[0] > 0,
         commands["reencode"],
     )
-    loss = difference(rows["reencode-h-zero"], rows["reencode"])
-    yield _gain(
-        "the same with `h=zero`", "less", loss, loss.interval[1] < 0, commands["reencode-h-zero"]
-    )
+    for name, what in (
+        ("reencode-h-zero", "`h=zero`"),
+        ("reencode-tokens-blank", "blank visual tokens"),
+    ):
+        loss = difference(rows[name], rows["reencode"])
+        yield _gain(f"the same with {what}", "less", loss, loss.interval[1] < 0, commands[name])
 
 
 def _specialists(measured: Measured) -> Iterator[Row]:
