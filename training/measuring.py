@@ -12,45 +12,51 @@ from foveal.agent.actions import Encoder
 from foveal.evals.questions import questions
 from foveal.evals.truth import Scene, Thing
 from foveal.evals.vocabulary import TRINKETS, label
-from foveal.training.projecting import largeness
-from foveal.training.sightings import relative
+from foveal.training.projecting import inverted, largeness
 
 Asked = tuple[str, str]
 """A question and its answer."""
 FAMILY: dict[Encoder, str] = {"detection": "nearer", "seg": "larger"}
 """The comparison that each encoder's measure decides."""
 HOW = {"detection": "how far is the {}?", "seg": "how large is the {}?"}
-"""The answer is a digit: tenths of the scale from near to far, or from small to large."""
+"""The answer is a digit: tenths of the scale from near to far, or from small to large. It is the tokens' scale:
+what they do not show is not learnt from them."""
 ENDS = {"detection": ("nearest", "farthest"), "seg": ("smallest", "largest")}
 
 DRAWS = 8
 """How often comparisons are drawn: each time other things, worded in another way."""
 
 
-def about(scene: Scene, encoder: Encoder, rng: np.random.Generator) -> list[Asked]:
-    """Degrees, extremes and, as often as both, comparisons, in any order and none of them twice."""
+def about(
+    scene: Scene, encoder: Encoder, span: tuple[float, float], rng: np.random.Generator
+) -> list[Asked]:
+    """Degrees, extremes and, as often as both, comparisons, in any order and none of them twice.
+
+    `span` is 1 / distance (1 / metres) of the farthest and of the nearest pixel.
+    """
     things = [t for t in scene.things if t.shape not in TRINKETS]
     if not things or (scene.flat and encoder == "detection"):
         return []  # drawings have no distances
-    single = _degrees(scene, things, encoder) + _extremes(things, encoder)
+    single = _degrees(scene, things, encoder, span) + _extremes(things, encoder)
     drawn = (_comparisons(scene, encoder, rng) for _ in range(DRAWS))
     several = list(dict.fromkeys(pair for pairs in drawn for pair in pairs))[: len(single)]
     made = [*dict.fromkeys(single), *several]
     return [made[place] for place in rng.permutation(len(made))]
 
 
-def _degrees(scene: Scene, things: Sequence[Thing], encoder: Encoder) -> list[Asked]:
+def _degrees(
+    scene: Scene, things: Sequence[Thing], encoder: Encoder, span: tuple[float, float]
+) -> list[Asked]:
     """Of each thing that has its name to itself."""
     names = [label(t.colour, t.shape) for t in things]
-    near = min(t.depth for t in things)
     levels = {
-        "detection": lambda t: relative(t.depth, near),
+        "detection": lambda t: 1 - inverted(t.depth, span),
         "seg": lambda t: float(
             largeness(np.array([t.visible / scene.instances.size], np.float32))[0]
         ),
     }
     return [
-        (HOW[encoder].format(name), str(min(9, int(10 * levels[encoder](thing)))))
+        (HOW[encoder].format(name), str(min(9, max(0, int(10 * levels[encoder](thing))))))
         for name, thing in zip(names, things, strict=True)
         if names.count(name) == 1
     ]

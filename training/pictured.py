@@ -143,7 +143,7 @@ class Composer:
         before = encode(replace(run, items=run.items[:2]), self.tokenizer, view_grid)
         if len(before.views) < 2:
             return Row(), []  # the specialist failed
-        asked = about(subject.scene, encoder, self.rng)
+        asked = about(subject.scene, encoder, subject.span, self.rng)
         return _filled((follow(before, *one, self.tokenizer) for one in asked), subject.shown)
 
     def _odd(self, tools: tuple[PerceptionKind, ...]) -> tuple[Row, list[Shown]]:

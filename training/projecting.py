@@ -28,6 +28,8 @@ SCALE: dict[Encoder, str] = {"detection": "near", "seg": "larger"}
 """What the tokens of an encoder measure, as the dictionary calls it."""
 LITTLE = 0.02
 """Share of a segmenter's block, which is large, that a thing must fill to be spoken of."""
+CLOSEST = 0.05
+"""Metres; nothing is taken to be nearer."""
 LEAST, MOST = 0.001, 0.25
 """Shares of the picture that count as the smallest and the largest thing."""
 
@@ -86,6 +88,18 @@ def largeness(shares: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(np.log(np.clip(shares, LEAST, MOST) / LEAST) / np.log(MOST / LEAST))
 
 
+def inverted(metres: float, span: tuple[float, float]) -> float:
+    """How near that is, from 0 at the farthest pixel to 1 at the nearest, even in 1 / distance: `span` has theirs."""
+    low, high = span
+    return (1 / max(metres, CLOSEST) - low) / max(high - low, 1e-6)
+
+
+def span_of(metres: NDArray[np.floating[Any]]) -> tuple[float, float]:
+    """1 / distance of the farthest and of the nearest pixel of a depth map; nothing is at 0 metres."""
+    inverse = 1 / np.asarray(metres[metres > 0], np.float32)
+    return (float(inverse.min()), float(inverse.max())) if inverse.size else (0.0, 1.0)
+
+
 def nearness(scenes: Scenes, number: int, grid: tuple[int, int]) -> NDArray[np.float32]:
     """(tokens,) how near each patch is, even in 1 / distance from the farthest pixel to the nearest."""
     x0, y0, x1, y1 = scenes.content[number] * DEPTH_SIDE
@@ -94,9 +108,8 @@ def nearness(scenes: Scenes, number: int, grid: tuple[int, int]) -> NDArray[np.f
     metres = np.asarray(scenes.depth[number], np.float32)
     if scenes.flat[number]:
         return np.full(grid[0] * grid[1], np.nan, np.float32)
-    inverse = 1 / metres[metres > 0]
-    low, high = float(inverse.min()), float(inverse.max())
-    cells = 1 / np.maximum(metres[ys[:, None], xs[None]], 0.05)
+    low, high = span_of(metres)
+    cells = 1 / np.maximum(metres[ys[:, None], xs[None]], CLOSEST)
     levels = np.clip((cells - low) / max(high - low, 1e-6), 0, 1)
     return np.asarray(levels, np.float32).ravel()
 

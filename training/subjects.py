@@ -22,7 +22,7 @@ from foveal.training.glimpses import ENOUGH, Window, content, detailed, spread, 
 from foveal.training.glimpses import picture as cut
 from foveal.training.imagine import imagined
 from foveal.training.meanings import ATTRIBUTES, Dictionary
-from foveal.training.projecting import SCALE, largeness
+from foveal.training.projecting import CLOSEST, SCALE, inverted, largeness, span_of
 from foveal.training.reencoders import Encoders
 from foveal.training.reseeing import Again, Shown
 from foveal.training.rows import rows, things
@@ -67,6 +67,11 @@ class Subject(Protocol):
         ...
 
     @property
+    def span(self) -> tuple[float, float]:
+        """1 / distance (1 / metres) of its farthest and its nearest pixel."""
+        ...
+
+    @property
     def encoders(self) -> Collection[Encoder]:
         """Through which other encoders it can be seen."""
         ...
@@ -87,7 +92,13 @@ class Rendered:
     scene: Scene
     pixels: NDArray[np.uint8]
     sightings: tuple[Sighting, ...] | None
+    metres: NDArray[np.float16]
+    """Its depth, as it is cached."""
     encoders: Encoders = field(default_factory=dict)
+
+    @property
+    def span(self) -> tuple[float, float]:
+        return span_of(self.metres)
 
     def shown(self, picture: Picture, grid: Grid) -> Shown:
         if not isinstance(picture, Reseen):
@@ -107,7 +118,8 @@ def rendered(
         number = int(rng.integers(len(scenes)))
         sightings = told[number] if number < len(told) else None
         pixels = scenes.pictures[number]
-        return Rendered(remembered(scenes, number), pixels, sightings, encoders or {})
+        known = remembered(scenes, number), pixels, sightings
+        return Rendered(*known, scenes.depth[number], encoders or {})
 
     return draw
 
@@ -129,7 +141,16 @@ class Imagined:
     words: Dictionary
     rng: np.random.Generator
     encoders: Collection[Encoder] = ()
+    horizon: float = 0.5
+    """1 / distance of the farthest pixel, of the farthest thing's."""
+    front: float = 1.2
+    """The same of the nearest ones."""
     sightings: None = None
+
+    @property
+    def span(self) -> tuple[float, float]:
+        inverse = [1 / max(thing.depth, CLOSEST) for thing in self.scene.things]
+        return min(inverse) * self.horizon, max(inverse) * self.front
 
     def shown(self, picture: Picture, grid: Grid) -> Shown:
         if not isinstance(picture, Reseen):
@@ -163,13 +184,9 @@ class Imagined:
         """Between things the ground comes nearer from the top of the picture to its bottom."""
         if self.scene.flat:
             return np.full(len(which), np.nan, np.float32)
-        inverse = 1 / np.array([max(t.depth, 0.05) for t in self.scene.things], np.float32)
-        low, high = (
-            inverse.min() * self.rng.uniform(*HORIZON),
-            inverse.max() * self.rng.uniform(*FRONT),
-        )
+        levels = np.array([inverted(t.depth, self.span) for t in self.scene.things], np.float32)
         ground = np.repeat(np.linspace(0, 0.8, grid[0], dtype=np.float32), grid[1])
-        return np.where(which >= 0, ((inverse - low) / (high - low))[which], ground)
+        return np.where(which >= 0, levels[which], ground)
 
     def _said(self, seen: Window, grid: Grid) -> dict[str, NDArray[np.int64]]:
         kept = rows(self.scene.things, 1.0, 0, 0)
@@ -201,7 +218,9 @@ def fancied(words: Dictionary, encoders: Collection[Encoder] = ()) -> Source:
     """Imagined scenes, shown in these words, and as these encoders would show them."""
 
     def draw(rng: np.random.Generator) -> Imagined:
-        return Imagined(imagined(rng), words, rng, encoders)
+        return Imagined(
+            imagined(rng), words, rng, encoders, rng.uniform(*HORIZON), rng.uniform(*FRONT)
+        )
 
     return draw
 

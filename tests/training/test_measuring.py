@@ -1,15 +1,20 @@
 """What is asked about a re-encoding has the answer that the scene gives."""
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 import pytest
 
 from foveal.agent.actions import Encoder
-from foveal.evals.truth import Scene
+from foveal.evals.truth import Scene, Thing
 from foveal.evals.vocabulary import label
 from foveal.training.imagine import imagined
 from foveal.training.measuring import ENDS, FAMILY, HOW, about
+
+SPAN = 0.1, 2.0
+"""As of a picture whose pixels are 0.5 to 10 metres away."""
+NEAR_AND_FAR = ((1, "red", 1.0), (2, "blue", 4.0))
 
 
 def scenes(flat: bool) -> list[Scene]:
@@ -19,7 +24,7 @@ def scenes(flat: bool) -> list[Scene]:
 
 def asked(scene: Scene, encoder: Encoder) -> dict[str, str]:
     rng = np.random.default_rng(0)
-    return dict(pair for _ in range(12) for pair in about(scene, encoder, rng))
+    return dict(pair for _ in range(12) for pair in about(scene, encoder, SPAN, rng))
 
 
 @pytest.mark.parametrize("encoder", list(FAMILY))
@@ -45,6 +50,18 @@ def test_degrees_rank_things_as_comparisons_and_extremes_do(encoder: Encoder) ->
     assert compared > 50
 
 
+def test_distances_are_told_on_the_scale_of_the_whole_picture() -> None:
+    """A thing as near as the nearest pixel is at 0; no digit is outside the scale, whatever the span."""
+    near, far = (Thing(n, "cube", c, (0, 0, 9, 9), 81, 81, d, d) for n, c, d in NEAR_AND_FAR)
+    scene = replace(scenes(flat=False)[0], things=(near, far))
+    answers = [
+        (told["how far is the red cube?"], told["how far is the blue cube?"])
+        for span in ((0.25, 1.0), (0.125, 1.0), (0.25, 2.0), (0.3, 0.9))
+        for told in [dict(about(scene, "detection", span, np.random.default_rng(0)))]
+    ]
+    assert answers == [("0", "9"), ("0", "8"), ("5", "9"), ("0", "9")]
+
+
 @pytest.mark.parametrize("encoder", list(FAMILY))
 def test_comparisons_are_asked_as_elsewhere(encoder: Encoder) -> None:
     scene = scenes(flat=False)[0]
@@ -59,5 +76,5 @@ def test_drawings_have_sizes_but_no_distances() -> None:
 
 def test_no_question_comes_twice_among_those_of_one_picture() -> None:
     for seed, scene in enumerate(scenes(flat=False)):
-        made = about(scene, "detection", np.random.default_rng(seed))
+        made = about(scene, "detection", SPAN, np.random.default_rng(seed))
         assert len(made) == len(set(made))
