@@ -6,7 +6,7 @@ what it says. Then two that do not need each other: in alignment the vision towe
 cell of a rendered picture shows, in the language model's own word embeddings; in imagination the language model
 learns to understand such visual tokens, of scenes that were never drawn either. With other encoders at hand, their
 projectors learn to speak in the same words. Last, pictured dialogues bring all together, with and without tools,
-the tower kept still.
+the tower and the projectors kept still.
 
 Why so (seeds of one, so leads rather than proofs): whatever reaches the model as text it uses almost at once;
 visual tokens must first be brought to the scale and basis of the word embeddings.

@@ -89,7 +89,7 @@ def largeness(shares: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def inverted(metres: float, span: tuple[float, float]) -> float:
-    """How near that is, from 0 at the farthest pixel to 1 at the nearest, even in 1 / distance: `span` has theirs."""
+    """How near that is, even in 1 / distance: 0 as the farthest pixel, 1 as the nearest, of which `span` is."""
     low, high = span
     return (1 / max(metres, CLOSEST) - low) / max(high - low, 1e-6)
 

@@ -49,6 +49,11 @@ def _speaks(name: str) -> bool:
     return not _sees(name)
 
 
+def _reads(name: str) -> bool:
+    """Projectors keep what they have learnt to say: trained on, their conditioning grows until it drowns that."""
+    return _speaks(name) and "_projector." not in name
+
+
 class Policy(_Stage):
     """Stage one: text dialogues; vision does not take part."""
 
@@ -104,12 +109,12 @@ class Projection(_Stage):
 
 
 class _Beside(_Stage):
-    """Dialogues beside visual tokens, with the tower kept still."""
+    """Dialogues beside visual tokens, with the tower and the projectors kept still."""
 
     def __init__(
         self, network: Any, tokenizer: Tokenizer, options: Options, sources: tuple[Source, ...]
     ) -> None:
-        super().__init__(network, _speaks)
+        super().__init__(network, _reads)
         self._illustrated = _resumable(
             lambda start: Composer(sources, tokenizer, options.seed + start).batches(
                 options.batch // 2

@@ -17,7 +17,7 @@ from foveal.agent.errors import InputError
 from foveal.agent.native.model import NativeModel
 from foveal.agent.profiles import embedded_weights
 from foveal.agent.transcript import Asked
-from foveal.training import model, scenes
+from foveal.training import model, pictured, scenes
 from foveal.training.glimpses import grid_of
 from foveal.training.loop import CHECKPOINT
 from foveal.training.model import STAGES, ModelOptions, train
@@ -111,13 +111,21 @@ def test_each_stage_changes_its_own_part_and_no_other(trained: Path) -> None:
             assert bool(changed) == (seeing == (stage == "alignment")), (stage, parent)
 
 
-def test_projectors_learn_apart_and_then_with_the_rest(trained: Path) -> None:
+def test_projectors_learn_apart_and_keep_what_they_learnt(
+    few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tokens that imagined re-encodings stand for must still be theirs when real ones are shown."""
+    for name, share in (("AGAIN", 1.0), ("POINTING", 0.0)):
+        monkeypatch.setattr(pictured, name, share)
+    trained = tmp_path / "out"
+    train(options(few, trained, steps=15, batch=8))
     first, last = (load_file(trained / s / "model.safetensors") for s in ("projection", "pictured"))
     kinds = {name.split("_")[0] for name in first if "_projector." in name}
     assert kinds == {"clip", "detection", "seg"}
     assert NativeModel.from_folder(trained, Foveal(SYSTEM)).projectors.keys() == kinds
-    conv = "seg_projector.conv_feature.weight"
-    assert first[conv].shape == last[conv].shape
+    taught = [name for name in first if name.startswith(("detection_projector", "seg_projector"))]
+    assert "seg_projector.conv_feature.weight" in taught
+    assert all(torch.equal(first[name], last[name]) for name in taught)
 
 
 def test_without_other_encoders_there_is_nothing_to_project(few: Path, tmp_path: Path) -> None:
