@@ -249,8 +249,10 @@ def special_tokens(text: str) -> list[int]:
         observed(Detected(phrase="x", objects=(found(9, text),), unknown=(text,))),
         observed(Looked(index=9, label=text)),
         observed(Ranged(ranges=(Range(index=9, label=text, box=BOX, depth=0),))),
+        observed(Reencoded(encoder="clip", views=(VIEW,))),
     ]
-    framed = [*opening(ASKED.model_copy(update={"question": text}), ""), *reply(hostile, ASKED)]
+    asked = ASKED.model_copy(update={"question": text})
+    framed = [*opening(asked, ""), *reply(hostile, asked)]
     joined = "".join(piece for piece in framed if isinstance(piece, str))
     return [joined.count(token) for token in SPECIAL]
 
