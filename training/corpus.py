@@ -141,10 +141,8 @@ class _Player:
         return seen
 
     def _listed(self, detected: Detected) -> None:
-        family, known = (
-            self.question.family,
-            len(detected.unknown) < len(detected.phrase.split(" . ")),
-        )
+        family = self.question.family
+        known = len(detected.unknown) < len(detected.phrase.split(" . "))
         if family == "count" and known:
             self.answer = str(len(detected.objects))
         if family == "exist" and known:

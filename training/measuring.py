@@ -50,7 +50,7 @@ def _degrees(
     """Of each thing that has its name to itself."""
     names = [label(t.colour, t.shape) for t in things]
     levels = {
-        "detection": lambda t: 1 - inverted(t.depth, span),
+        "detection": lambda t: 1 - float(inverted(t.depth, span)),
         "seg": lambda t: float(
             largeness(np.array([t.visible / scene.instances.size], np.float32))[0]
         ),

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -88,10 +88,11 @@ def largeness(shares: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(np.log(np.clip(shares, LEAST, MOST) / LEAST) / np.log(MOST / LEAST))
 
 
-def inverted(metres: float, span: tuple[float, float]) -> float:
+def inverted(metres: ArrayLike, span: tuple[float, float]) -> NDArray[np.float32]:
     """How near that is, even in 1 / distance: 0 as the farthest pixel, 1 as the nearest, of which `span` is."""
     low, high = span
-    return (1 / max(metres, CLOSEST) - low) / max(high - low, 1e-6)
+    nearness = 1 / np.maximum(np.asarray(metres, np.float32), CLOSEST)
+    return np.asarray((nearness - low) / max(high - low, 1e-6), np.float32)
 
 
 def span_of(metres: NDArray[np.floating[Any]]) -> tuple[float, float]:
@@ -108,10 +109,8 @@ def nearness(scenes: Scenes, number: int, grid: tuple[int, int]) -> NDArray[np.f
     metres = np.asarray(scenes.depth[number], np.float32)
     if scenes.flat[number]:
         return np.full(grid[0] * grid[1], np.nan, np.float32)
-    low, high = span_of(metres)
-    cells = 1 / np.maximum(metres[ys[:, None], xs[None]], CLOSEST)
-    levels = np.clip((cells - low) / max(high - low, 1e-6), 0, 1)
-    return np.asarray(levels, np.float32).ravel()
+    levels = inverted(metres[ys[:, None], xs[None]], span_of(metres))
+    return np.clip(levels, 0, 1).ravel()
 
 
 def projection_loss(

@@ -92,13 +92,13 @@ class Rendered:
     scene: Scene
     pixels: NDArray[np.uint8]
     sightings: tuple[Sighting, ...] | None
-    metres: NDArray[np.float16]
-    """Its depth, as it is cached."""
+    metres: Callable[[], NDArray[np.float16]]
+    """Its depth, decoded only where it is asked for."""
     encoders: Encoders = field(default_factory=dict)
 
     @property
     def span(self) -> tuple[float, float]:
-        return span_of(self.metres)
+        return span_of(self.metres())
 
     def shown(self, picture: Picture, grid: Grid) -> Shown:
         if not isinstance(picture, Reseen):
@@ -119,7 +119,7 @@ def rendered(
         sightings = told[number] if number < len(told) else None
         pixels = scenes.pictures[number]
         known = remembered(scenes, number), pixels, sightings
-        return Rendered(*known, scenes.depth[number], encoders or {})
+        return Rendered(*known, lambda: scenes.depth[number], encoders or {})
 
     return draw
 
@@ -184,7 +184,7 @@ class Imagined:
         """Between things the ground comes nearer from the top of the picture to its bottom."""
         if self.scene.flat:
             return np.full(len(which), np.nan, np.float32)
-        levels = np.array([inverted(t.depth, self.span) for t in self.scene.things], np.float32)
+        levels = inverted([thing.depth for thing in self.scene.things], self.span)
         ground = np.repeat(np.linspace(0, 0.8, grid[0], dtype=np.float32), grid[1])
         return np.where(which >= 0, levels[which], ground)
 
