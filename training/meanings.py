@@ -66,6 +66,19 @@ class Dictionary:
         moved.columns, moved.rows = self.columns.to(device), self.rows.to(device)
         return moved
 
+    def respelled(
+        self, directions: Mapping[str, Tensor], length: float, scales: Mapping[str, Tensor]
+    ) -> "Dictionary":
+        """The same words in other directions (words, hidden), those of `attributes`, "columns" and "rows".
+
+        `length` is that of a visual token, `scales` has the directions (hidden,) of measures that differ.
+        """
+        made = copy(self)
+        made.attributes = {name: directions[name] for name in self.attributes}
+        made.columns, made.rows = directions["columns"], directions["rows"]
+        made.scale, made.scales = length, {**self.scales, **scales}
+        return made
+
     def ideal(self, said: Mapping[str, NDArray[np.int64]], grid: tuple[int, int]) -> Tensor:
         """(cells, hidden) what a tower without fault would make of a view: `said` counts words from 1 per cell."""
         columns, rows = places(grid)

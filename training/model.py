@@ -17,13 +17,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
+import numpy as np
 import torch
 from pydantic import Field
 from tokenizers import Tokenizer
 
 from foveal.agent.errors import InputError, SetupError
+from foveal.agent.projectors import PROJECTORS
 from foveal.agent.weights import load_state, save_state
 from foveal.training.familiarity import write
+from foveal.training.hearing import heard
 from foveal.training.loop import Count, NotNegative, Options, Positive, Task, fit
 from foveal.training.meanings import Dictionary
 from foveal.training.optimisers import Name
@@ -51,6 +54,8 @@ class ModelOptions(Options):
     encoders: Path | None = None
     """Folder with a trained depth estimator and segmenter, as whose other half the model learns to see the
     image once more; without it it learns no re-encoding, and there is no projection."""
+    begin: Path | None = None
+    """Folder of finished weights that `projection` and `pictured` go on from, in place of the stages before."""
     minutes: Positive = 180.0
     """Budget of wall-clock time, split over the stages by `shares`."""
     shares: tuple[Positive, Positive, Positive, Positive, Positive] = (0.15, 0.25, 0.25, 0.05, 0.3)
@@ -72,9 +77,10 @@ def train(options: ModelOptions) -> None:
     A stage begins with what those before it wrote; imagination and alignment may run at the same time.
     """
     torch.set_num_threads(options.threads)
+    stages = _stages(options)
     options.out.mkdir(parents=True, exist_ok=True)
     tokenizer = _tokenizer(options)
-    for name in _stages(options):
+    for name in stages:
         fit(_stage(name, tokenizer, options), _part(options, name))
         if name == "pictured":
             network = _network(tokenizer, options.seed, {}, projecting=bool(options.encoders))
@@ -85,15 +91,24 @@ def train(options: ModelOptions) -> None:
 
 
 def _stages(options: ModelOptions) -> tuple[Stage, ...]:
+    if options.begin and options.stage not in ("projection", "pictured"):
+        raise InputError(
+            f"stage {options.stage} cannot go on from finished weights: leave out --begin, "
+            "or name --stage projection or pictured"
+        )
     if options.stage != "all":
         return (options.stage,)
     return tuple(name for name in STAGES if options.encoders or name != "projection")
 
 
 def _tokenizer(options: ModelOptions) -> Tokenizer:
-    """The one that the weights in `options.out` were trained with, or a new one."""
-    known = options.out / "tokenizer.json"
-    if options.resume and known.is_file():
+    """The one that the weights to go on from were trained with, or a new one."""
+    known = (options.begin or options.out) / "tokenizer.json"
+    if options.begin and not known.is_file():
+        raise InputError(
+            f"{options.begin} has no tokenizer.json: name a folder of finished weights"
+        )
+    if options.begin or (options.resume and known.is_file()):
         return Tokenizer.from_file(str(known))
     return build(options.out, options.seed)
 
@@ -102,7 +117,9 @@ def _stage(name: Stage, tokenizer: Tokenizer, options: ModelOptions) -> Task:
     out, mine = options.out, _part(options, name)
     if name == "policy":
         return Policy(_network(tokenizer, options.seed, {}), tokenizer, mine)
-    spoken = _network(tokenizer, options.seed, {"": out / "policy"})
+    begin = options.begin or out / "policy"
+    taught = bool(options.begin and options.encoders) and _projects(begin)
+    spoken = _network(tokenizer, options.seed, {"": begin}, projecting=taught)
     words = Dictionary(spoken.get_input_embeddings().weight.detach().clone(), tokenizer)
     if name == "imagination":
         return Imagination(spoken, tokenizer, words, mine, KINDS if options.encoders else ())
@@ -110,16 +127,31 @@ def _stage(name: Stage, tokenizer: Tokenizer, options: ModelOptions) -> Task:
     if name == "alignment":
         return Alignment(spoken, words, mine, scenes)
     encoders = encoders_of(options.encoders) if options.encoders else {}
+    if options.begin:
+        rng = np.random.default_rng(options.seed)
+        words = heard(spoken, words, scenes, encoders if taught else {}, rng)
     if name == "projection":
         if not encoders:
             raise InputError("projection needs --encoders: name a folder with depth and segmenter")
         add_projectors(spoken)
         return Projection(spoken, words, mine, scenes, encoders)
-    parts = {"": out / "imagination", "model.visual.": out / "alignment"}
-    parts |= {f"{kind}_projector.": out / "projection" for kind in encoders}
-    network = _network(tokenizer, options.seed, parts, projecting=bool(encoders))
+    network = _network(tokenizer, options.seed, _parts(options), projecting=bool(encoders))
     told = recall(options.witnessed, scenes) if options.witnessed else ()
     return Pictured(network, tokenizer, words, mine, rendered(scenes, told, encoders), encoders)
+
+
+def _parts(options: ModelOptions) -> dict[str, Path]:
+    """Where the last stage's tensors come from, by the beginning of their names."""
+    out, begin = options.out, options.begin
+    parts = {"": begin} if begin else {"": out / "imagination", "model.visual.": out / "alignment"}
+    if not options.encoders or (begin and not (out / "projection").is_dir() and _projects(begin)):
+        return parts
+    return parts | {f"{kind}_projector.": out / "projection" for kind in PROJECTORS}
+
+
+def _projects(folder: Path) -> bool:
+    """Whether weights have projectors."""
+    return any("_projector." in name for name in load_state(folder / "model.safetensors"))
 
 
 def _network(

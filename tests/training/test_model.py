@@ -11,15 +11,17 @@ import torch
 from numpy.typing import NDArray
 from pydantic import ValidationError
 from safetensors.torch import load_file
+from tokenizers import Tokenizer
 
 from foveal.agent.dialogue import Foveal
-from foveal.agent.errors import InputError
+from foveal.agent.errors import InputError, SetupError
 from foveal.agent.native.model import NativeModel
 from foveal.agent.profiles import embedded_weights
 from foveal.agent.transcript import Asked
-from foveal.training import model, pictured, scenes
+from foveal.training import hearing, model, pictured, scenes
 from foveal.training.glimpses import grid_of
 from foveal.training.loop import CHECKPOINT
+from foveal.training.meanings import Dictionary
 from foveal.training.model import STAGES, ModelOptions, train
 from foveal.training.policy import batches
 from foveal.training.stages import (
@@ -32,6 +34,7 @@ from foveal.training.stages import (
 )
 from foveal.training.tokenizer import SYSTEM
 
+TABLE = "model.language_model.embed_tokens.weight"
 FILES = ("config.json", "model.safetensors", "preprocessor_config.json", "tokenizer.json")
 
 
@@ -42,6 +45,8 @@ def _tiny(monkeypatch: pytest.MonkeyPatch, tiny: Any, tokenizer: Any) -> None:
     monkeypatch.setattr(scenes, "SHARD", 8)
     monkeypatch.setattr(model, "build", lambda *_: tokenizer)
     monkeypatch.setattr(model, "config", lambda _: toy)
+    monkeypatch.setattr(hearing, "BATCHES", 3)
+    monkeypatch.setattr(hearing, "LOOKS", 3)
 
 
 def options(few: Path, out: Path, **more: Any) -> ModelOptions:
@@ -53,6 +58,10 @@ def options(few: Path, out: Path, **more: Any) -> ModelOptions:
         "encoders": embedded_weights(),
     }
     return ModelOptions(out=out, scenes=few, **usual | more)
+
+
+def words_of(folder: Path) -> Tokenizer:
+    return Tokenizer.from_file(str(folder / "tokenizer.json"))
 
 
 class Shelf:
@@ -143,6 +152,67 @@ def test_a_stage_can_be_trained_alone(few: Path, tmp_path: Path, trained: Path) 
         (folder / "model.safetensors").read_bytes() for folder in (trained, tmp_path / "alone")
     )
     assert one == two
+
+
+def test_finished_weights_are_gone_on_with(few: Path, tmp_path: Path, trained: Path) -> None:
+    """Their tower and their projectors stay as they are; projectors that were taught anew replace theirs."""
+    old = load_file(trained / "model.safetensors")
+    kept = [name for name in old if "visual" in name or "_projector." in name]
+    train(options(few, tmp_path / "on", stage="pictured", begin=trained))
+    on = load_file(tmp_path / "on" / "model.safetensors")
+    assert on.keys() == old.keys()
+    assert all(torch.equal(on[name], old[name]) for name in kept)
+    assert any(not torch.equal(on[name], old[name]) for name in old)
+    assert NativeModel.from_folder(tmp_path / "on", Foveal(SYSTEM)).projectors
+    for stage in ("projection", "pictured"):
+        train(options(few, tmp_path / "anew", stage=stage, begin=trained))
+    anew = load_file(tmp_path / "anew" / "model.safetensors")
+    taught = load_file(tmp_path / "anew" / "projection" / "model.safetensors")
+    for name in kept:
+        assert torch.equal(anew[name], taught[name] if "_projector." in name else old[name])
+    assert not torch.equal(
+        anew["seg_projector.conv_feature.weight"], old["seg_projector.conv_feature.weight"]
+    )
+
+
+def test_the_words_of_finished_weights_are_those_of_their_tower(
+    few: Path, tmp_path: Path, trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[Dictionary] = []
+
+    def noted(*given: Any) -> Pictured:
+        shown.append(given[2])
+        return Pictured(*given)
+
+    monkeypatch.setattr(model, "Pictured", noted)
+    train(options(few, tmp_path, stage="pictured", begin=trained))
+    (words,) = shown
+    unlike = Dictionary(load_file(trained / "model.safetensors")[TABLE].float(), words_of(trained))
+    assert not torch.equal(words.columns, unlike.columns)
+    assert not torch.equal(words.scales["near"], unlike.scales["near"])
+
+
+@pytest.mark.parametrize("stage", ["all", "policy", "imagination", "alignment"])
+def test_what_cannot_go_on_from_finished_weights_says_so(
+    few: Path, tmp_path: Path, stage: str
+) -> None:
+    with pytest.raises(InputError, match=f"stage {stage} cannot go on .* --begin"):
+        train(options(few, tmp_path, stage=stage, begin=tmp_path))
+
+
+def test_finished_weights_without_projectors_are_taught_some(few: Path, tmp_path: Path) -> None:
+    train(options(few, tmp_path / "plain", encoders=None))
+    on = options(few, tmp_path / "on", begin=tmp_path / "plain")
+    with pytest.raises(SetupError, match="projection"):
+        train(on.model_copy(update={"stage": "pictured"}))
+    for stage in ("projection", "pictured"):
+        train(on.model_copy(update={"stage": stage}))
+    assert NativeModel.from_folder(tmp_path / "on", Foveal(SYSTEM)).projectors
+
+
+def test_a_folder_without_finished_weights_is_named(few: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"has no tokenizer\.json"):
+        train(options(few, tmp_path / "out", stage="pictured", begin=tmp_path))
 
 
 def test_the_same_seed_trains_the_same_model(few: Path, tmp_path: Path, trained: Path) -> None:
