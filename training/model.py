@@ -13,7 +13,6 @@ visual tokens must first be brought to the scale and basis of the word embedding
 """
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -22,18 +21,19 @@ import torch
 from pydantic import Field
 from tokenizers import Tokenizer
 
-from foveal.agent.errors import InputError, SetupError
+from foveal.agent.errors import InputError
 from foveal.agent.projectors import PROJECTORS
 from foveal.agent.weights import load_state, save_state
 from foveal.training.familiarity import write
 from foveal.training.hearing import heard
 from foveal.training.loop import Count, NotNegative, Options, Positive, Task, fit
 from foveal.training.meanings import Dictionary
+from foveal.training.networks import network_of, projects, tokenizer_of
 from foveal.training.optimisers import Name
 from foveal.training.projecting import KINDS
 from foveal.training.reencoders import add_projectors, encoders_of
 from foveal.training.scenes import load
-from foveal.training.sizes import PIXELS, config
+from foveal.training.sizes import PIXELS
 from foveal.training.stages import Alignment, Imagination, Pictured, Policy, Projection
 from foveal.training.subjects import rendered
 from foveal.training.tokenizer import build
@@ -83,7 +83,7 @@ def train(options: ModelOptions) -> None:
     for name in stages:
         fit(_stage(name, tokenizer, options), _part(options, name))
         if name == "pictured":
-            network = _network(tokenizer, options.seed, {}, projecting=bool(options.encoders))
+            network = network_of(tokenizer, options.seed, {}, projecting=bool(options.encoders))
             network.load_state_dict(load_state(options.out / "pictured" / "model.safetensors"))
             _export(network, tokenizer, options.out)
             scenes = load(options.scenes, options.count, workers=options.workers)
@@ -103,23 +103,20 @@ def _stages(options: ModelOptions) -> tuple[Stage, ...]:
 
 def _tokenizer(options: ModelOptions) -> Tokenizer:
     """The one that the weights to go on from were trained with, or a new one."""
-    known = (options.begin or options.out) / "tokenizer.json"
-    if options.begin and not known.is_file():
-        raise InputError(
-            f"{options.begin} has no tokenizer.json: name a folder of finished weights"
-        )
-    if options.begin or (options.resume and known.is_file()):
-        return Tokenizer.from_file(str(known))
+    if options.begin:
+        return tokenizer_of(options.begin)
+    if options.resume and (options.out / "tokenizer.json").is_file():
+        return tokenizer_of(options.out)
     return build(options.out, options.seed)
 
 
 def _stage(name: Stage, tokenizer: Tokenizer, options: ModelOptions) -> Task:
     out, mine = options.out, _part(options, name)
     if name == "policy":
-        return Policy(_network(tokenizer, options.seed, {}), tokenizer, mine)
+        return Policy(network_of(tokenizer, options.seed, {}), tokenizer, mine)
     begin = options.begin or out / "policy"
-    taught = bool(options.begin and options.encoders) and _projects(begin)
-    spoken = _network(tokenizer, options.seed, {"": begin}, projecting=taught)
+    taught = bool(options.begin and options.encoders) and projects(begin)
+    spoken = network_of(tokenizer, options.seed, {"": begin}, projecting=taught)
     words = Dictionary(spoken.get_input_embeddings().weight.detach().clone(), tokenizer)
     if name == "imagination":
         return Imagination(spoken, tokenizer, words, mine, KINDS if options.encoders else ())
@@ -135,7 +132,7 @@ def _stage(name: Stage, tokenizer: Tokenizer, options: ModelOptions) -> Task:
             raise InputError("projection needs --encoders: name a folder with depth and segmenter")
         add_projectors(spoken)
         return Projection(spoken, words, mine, scenes, encoders)
-    network = _network(tokenizer, options.seed, _parts(options), projecting=bool(encoders))
+    network = network_of(tokenizer, options.seed, _parts(options), projecting=bool(encoders))
     told = recall(options.witnessed, scenes) if options.witnessed else ()
     return Pictured(network, tokenizer, words, mine, rendered(scenes, told, encoders), encoders)
 
@@ -144,33 +141,9 @@ def _parts(options: ModelOptions) -> dict[str, Path]:
     """Where the last stage's tensors come from, by the beginning of their names."""
     out, begin = options.out, options.begin
     parts = {"": begin} if begin else {"": out / "imagination", "model.visual.": out / "alignment"}
-    if not options.encoders or (begin and not (out / "projection").is_dir() and _projects(begin)):
+    if not options.encoders or (begin and not (out / "projection").is_dir() and projects(begin)):
         return parts
     return parts | {f"{kind}_projector.": out / "projection" for kind in PROJECTORS}
-
-
-def _projects(folder: Path) -> bool:
-    """Whether weights have projectors."""
-    return any("_projector." in name for name in load_state(folder / "model.safetensors"))
-
-
-def _network(
-    tokenizer: Tokenizer, seed: int, parts: Mapping[str, Path], *, projecting: bool = False
-) -> Any:
-    """A fresh network, then for each prefix the tensors of that name from a stage's folder."""
-    from transformers import Qwen2VLForConditionalGeneration
-
-    torch.manual_seed(seed)
-    network: Any = Qwen2VLForConditionalGeneration(config(tokenizer))
-    if projecting:
-        add_projectors(network)
-    for prefix, folder in parts.items():
-        state = load_state(folder / "model.safetensors")
-        some = {name: tensor for name, tensor in state.items() if name.startswith(prefix)}
-        missing = network.load_state_dict(some, strict=False).missing_keys
-        if not prefix and any("_projector." not in name for name in missing):
-            raise SetupError(f"{folder} lacks {missing[0]}", "train that stage again")
-    return network
 
 
 def _part(options: ModelOptions, name: Stage) -> ModelOptions:

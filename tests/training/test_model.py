@@ -18,7 +18,7 @@ from foveal.agent.errors import InputError, SetupError
 from foveal.agent.native.model import NativeModel
 from foveal.agent.profiles import embedded_weights
 from foveal.agent.transcript import Asked
-from foveal.training import hearing, model, pictured, scenes
+from foveal.training import hearing, model, networks, pictured, scenes
 from foveal.training.glimpses import grid_of
 from foveal.training.loop import CHECKPOINT
 from foveal.training.meanings import Dictionary
@@ -44,7 +44,7 @@ def _tiny(monkeypatch: pytest.MonkeyPatch, tiny: Any, tokenizer: Any) -> None:
     toy = tiny(tokenizer).config
     monkeypatch.setattr(scenes, "SHARD", 8)
     monkeypatch.setattr(model, "build", lambda *_: tokenizer)
-    monkeypatch.setattr(model, "config", lambda _: toy)
+    monkeypatch.setattr(networks, "config", lambda _: toy)
     monkeypatch.setattr(hearing, "BATCHES", 3)
     monkeypatch.setattr(hearing, "LOOKS", 3)
 
