@@ -74,3 +74,14 @@ def _stretch(low: float, high: float, margin: float, extent: int, smallest: int)
         start = max(0, min(start, extent - smallest))
         stop = min(extent, start + smallest)
     return start, stop
+
+
+QUARTER = 0.5625
+"""Of either side: neighbours share an eighth, so that what is small is whole in one of them."""
+
+
+def quarters(width: int, height: int) -> tuple[tuple[int, int, int, int], ...]:
+    """An image in four overlapping parts (xyxy, pixels), in reading order: each is shown larger."""
+    wide, high = -int(-width * QUARTER // 1), -int(-height * QUARTER // 1)
+    lefts, tops = (0, width - wide), (0, height - high)
+    return tuple((x, y, x + wide, y + high) for y in tops for x in lefts)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from foveal.agent.errors import SetupError
 from foveal.agent.resizing import resized
 from foveal.agent.weights import load_config
 
@@ -128,6 +129,18 @@ def processor_of(folder: Path) -> Any:
     known = {"patch_size", "merge_size", "temporal_patch_size", "image_mean", "image_std"}
     chosen = {name: v for name, v in values.items() if name in known and v is not None}
     return Qwen2VLImageProcessorPil(**chosen, **_size(values))
+
+
+def quartered(folder: Path) -> bool:
+    """Whether the folder's model sees quarters of a picture that it re-encodes through its own tower.
+
+    Its preprocessor_config.json says so: `"again": "quarters"`. Raises SetupError for anything else but "whole".
+    """
+    path = folder / "preprocessor_config.json"
+    again = load_config(path).get("again", "whole") if path.is_file() else "whole"
+    if again not in ("whole", "quarters"):
+        raise SetupError(f"{path} has again={again!r}", 'write "whole" or "quarters"')
+    return bool(again == "quarters")
 
 
 def _size(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from foveal.agent.actions import Perception, Reencode
+from foveal.agent.actions import Area, Look, Perception
 from foveal.agent.errors import FovealError, SetupError, SpecialistError
 from foveal.agent.observations import Box, Observation, Ranged, Segmented, View, VisualTokens
 from foveal.tools.base import Features, Mark, Picture, Reply, Request, Specialist
@@ -24,6 +24,8 @@ _log = logging.getLogger(__name__)
 Run = Callable[[str, Request], Awaitable[Reply]]
 """A carrier: brings one request to the named specialist. Raises FovealError only."""
 
+EVERYTHING = Look(target=Area(x0=0, y0=0, x1=1, y1=1))
+"""A look at all of a picture."""
 LONGEST_REASON = 300
 """Characters of a foreign error's message that the model is shown."""
 
@@ -72,7 +74,7 @@ async def _shown(run: Run, store: ImageStore, crew: Crew, picture: Picture) -> V
     view = View(role=picture.role, pixels=whole, source=picture.source)
     if ENCODER not in crew:
         return view
-    reply = await run(ENCODER, Request(Reencode(encoder="clip"), key, store.pixels(key)))
+    reply = await run(ENCODER, Request(EVERYTHING, key, store.pixels(key), (Mark(whole),)))
     return _tokened(view, reply.features[0], store)
 
 

@@ -11,7 +11,8 @@ from foveal.agent.actions import Encoder as Kind
 from foveal.agent.actions import Look, Object, Reencode
 from foveal.agent.errors import InputError, SpecialistError
 from foveal.agent.observations import Box, Looked, Reencoded, View
-from foveal.agent.regions import MIN_SIDE, grown
+from foveal.agent.regions import MIN_SIDE, grown, quarters
+from foveal.agent.vision import quartered
 from foveal.tools.base import Features, Mark, Reply, Request
 from foveal.tools.cache import ByteLRU
 from foveal.tools.towers import Tower, towers_of, variant_of
@@ -30,22 +31,33 @@ class _Asked:
     """One request: what it shows, and through which tower."""
 
     observation: Looked | Reencoded
-    key: Key
     pixels: NDArray[np.uint8]
     """The original image."""
 
-    def cut(self) -> NDArray[np.uint8]:
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """One per view."""
+        seen = self.observation
+        kind = seen.encoder if isinstance(seen, Reencoded) else OWN
+        return tuple((kind, view.source.image, view.source.xyxy) for view in seen.views)
+
+    def cut(self, key: Key) -> NDArray[np.uint8]:
         """The part to encode."""
-        x0, y0, x1, y1 = (int(value) for value in self.key[2])
+        x0, y0, x1, y1 = (int(value) for value in key[2])
         return np.ascontiguousarray(self.pixels[y0:y1, x0:x1])
 
 
 class Encoder:
     """Turns pictures into visual tokens, or into the features from which the model's projector makes them."""
 
-    def __init__(self, towers: Mapping[Kind, Tower], smallest: int = MIN_SIDE) -> None:
-        """`smallest`: to how many pixels a narrow crop is widened, where the image allows it."""
-        self._towers, self._smallest = dict(towers), smallest
+    def __init__(
+        self, towers: Mapping[Kind, Tower], smallest: int = MIN_SIDE, *, quartered: bool = False
+    ) -> None:
+        """`smallest`: to how many pixels a narrow crop is widened, where the image allows it.
+
+        `quartered`: whether the model's own tower re-encodes an image in quarters, and so sees it twice as large.
+        """
+        self._towers, self._smallest, self._quartered = dict(towers), smallest, quartered
         self._known: ByteLRU[Features] = ByteLRU(CACHE)
         self.encoded = 0
         """Pictures encoded so far."""
@@ -56,7 +68,8 @@ class Encoder:
         variant = variant_of(folder)
         # A released checkpoint has its own way with narrow crops: they are enlarged, and show nothing more.
         smallest = MIN_SIDE if variant is None else 1
-        return cls(towers_of(folder, variant, device), smallest)
+        towers = towers_of(folder, variant, device)
+        return cls(towers, smallest, quartered=variant is None and quartered(folder))
 
     def warm_up(self) -> None:
         """Encode a black picture with every tower."""
@@ -64,16 +77,17 @@ class Encoder:
             tower.encode_all([np.zeros((56, 56, 3), np.uint8)])
 
     def run(self, batch: Sequence[Request]) -> list[Reply]:
-        """The observation with one view, and the view's features; what shares a tower is encoded at once."""
+        """The observation with its views, and their features; what shares a tower is encoded at once."""
         asked = [self._asked(request) for request in batch]
-        features = self._features({one.key: one for one in asked})
-        return [Reply(one.observation, features=(features[one.key],)) for one in asked]
+        features = self._features({key: one for one in asked for key in one.keys})
+        return [
+            Reply(one.observation, features=tuple(features[key] for key in one.keys))
+            for one in asked
+        ]
 
     def _asked(self, request: Request) -> _Asked:
-        observation = seen(request, self._towers, self._smallest)
-        kind = observation.encoder if isinstance(observation, Reencoded) else OWN
-        key = kind, request.image, observation.views[0].source.xyxy
-        return _Asked(observation, key, request.pixels)
+        observation = seen(request, self._towers, self._smallest, quartered=self._quartered)
+        return _Asked(observation, request.pixels)
 
     def _features(self, asked: Mapping[Key, _Asked]) -> dict[Key, Features]:
         """Remembered, or encoded now and then remembered."""
@@ -81,7 +95,7 @@ class Encoder:
         for kind in self._towers:
             fresh = [key for key in asked if key[0] == kind and key not in found]
             found |= zip(
-                fresh, self._encoded(kind, [asked[key].cut() for key in fresh]), strict=True
+                fresh, self._encoded(kind, [asked[key].cut(key) for key in fresh]), strict=True
             )
             for key in fresh:
                 self._known.put(key, found[key], found[key].values.nbytes)
@@ -99,9 +113,16 @@ class Encoder:
 
 
 def seen(
-    request: Request, kinds: Collection[Kind] = (OWN,), smallest: int = MIN_SIDE
+    request: Request,
+    kinds: Collection[Kind] = (OWN,),
+    smallest: int = MIN_SIDE,
+    *,
+    quartered: bool = False,
 ) -> Looked | Reencoded:
-    """What the request shows, before anything is encoded. `kinds` are the encoders that there are."""
+    """What the request shows, before anything is encoded. `kinds` are the encoders that there are.
+
+    `quartered`: whether the own one sees an image once more in quarters.
+    """
     action = request.action
     height, width = request.pixels.shape[:2]
     if isinstance(action, Look):
@@ -113,6 +134,10 @@ def seen(
         raise TypeError(f"the encoder cannot {action.kind}")
     if action.encoder not in kinds:
         raise SpecialistError("encoder", f"this profile has no {action.encoder!r} re-encoder")
+    if quartered and action.encoder == OWN:
+        parts = [Box(image=request.image, xyxy=xyxy) for xyxy in quarters(width, height)]
+        views = tuple(View(role="crop", pixels=part, source=part) for part in parts)
+        return Reencoded(encoder=action.encoder, views=views)
     whole = Box(image=request.image, xyxy=(0, 0, width, height))
     view = View(role="whole", pixels=whole, source=whole)
     return Reencoded(encoder=action.encoder, views=(view,))

@@ -16,11 +16,13 @@ from foveal.training.projecting import inverted, largeness
 
 Asked = tuple[str, str]
 """A question and its answer."""
-FAMILY: dict[Encoder, str] = {"detection": "nearer", "seg": "larger"}
+FAMILY: dict[Encoder, str] = {"detection": "nearer", "seg": "larger", "clip": "shape"}
 """The comparison that each encoder's measure decides."""
 HOW = {"detection": "how far is the {}?", "seg": "how large is the {}?"}
 """The answer is a digit: tenths of the scale from near to far, or from small to large. It is the tokens' scale:
 what they do not show is not learnt from them."""
+NOTICED = ("shape", "exist", "count")
+"""Families that the model's own encoder answers."""
 ENDS = {"detection": ("nearest", "farthest"), "seg": ("smallest", "largest")}
 
 DRAWS = 8
@@ -34,6 +36,8 @@ def about(
 
     `span` is 1 / distance (1 / metres) of the farthest and of the nearest pixel.
     """
+    if encoder == "clip":
+        return _noticed(scene, rng)
     things = [t for t in scene.things if t.shape not in TRINKETS]
     if not things or (scene.flat and encoder == "detection"):
         return []  # drawings have no distances
@@ -42,6 +46,12 @@ def about(
     several = list(dict.fromkeys(pair for pairs in drawn for pair in pairs))[: len(single)]
     made = [*dict.fromkeys(single), *several]
     return [made[place] for place in rng.permutation(len(made))]
+
+
+def _noticed(scene: Scene, rng: np.random.Generator) -> list[Asked]:
+    """What there is, how many of it, and what it is: more can be made out in quarters."""
+    asked = [one for family in NOTICED for one in questions(scene, rng, family)]
+    return [(asked[place].text, asked[place].answer) for place in rng.permutation(len(asked))]
 
 
 def _degrees(

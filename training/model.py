@@ -165,6 +165,6 @@ def _export(network: Any, tokenizer: Tokenizer, out: Path) -> None:
     save_state(network.state_dict(), out / "model.safetensors")
     network.config.to_json_file(out / "config.json", use_diff=True)
     size = {"shortest_edge": PIXELS, "longest_edge": PIXELS}
-    text = json.dumps({"size": size}) + "\n"
+    text = json.dumps({"size": size, "again": "quarters"}) + "\n"
     (out / "preprocessor_config.json").write_text(text, encoding="utf-8")
     tokenizer.save(str(out / "tokenizer.json"))

@@ -7,6 +7,7 @@ import numpy as np
 from foveal.agent.actions import (
     Depth,
     Detect,
+    Encoder,
     Look,
     Object,
     Perception,
@@ -31,7 +32,7 @@ from foveal.agent.observations import (
     Segmented,
     View,
 )
-from foveal.agent.regions import cells_to_box, grown
+from foveal.agent.regions import cells_to_box, grown, quarters
 from foveal.agent.transcript import numbered
 from foveal.evals.truth import Thing
 from foveal.evals.vocabulary import SHAPES, fits
@@ -75,6 +76,18 @@ def whole(size: tuple[int, int]) -> Box:
     return Box(image=IMAGE, xyxy=(0, 0, *size))
 
 
+def again(encoder: Encoder, size: tuple[int, int]) -> Reencoded:
+    """The image through another encoder; the model's own sees more in quarters."""
+    boxes = [Box(image=IMAGE, xyxy=xyxy) for xyxy in quarters(*size)]
+    if encoder == "clip":
+        return Reencoded(
+            encoder=encoder,
+            views=tuple(View(role="crop", pixels=box, source=box) for box in boxes),
+        )
+    box = whole(size)
+    return Reencoded(encoder=encoder, views=(View(role="whole", pixels=box, source=box),))
+
+
 class Specialists:
     """Answers one run's actions, remembering what it has numbered."""
 
@@ -109,10 +122,8 @@ class Specialists:
                 return self._segment(index)
             case Read():
                 return self._read(action)
-            case Reencode(encoder=encoder):
-                box = whole(self.world.size)
-                view = View(role="whole", pixels=box, source=box)
-                return Reencoded(encoder=encoder, views=(view,))
+            case Reencode():
+                return again(action.encoder, self.world.size)
             case Look(target=Object(index=index)):
                 return self._look(index)
             case Look(target=Region() as region):

@@ -33,12 +33,12 @@ from foveal.training.tower import CELL
 
 AGAIN = 0.5
 """Share of the rows about what other encoders can see in which nothing but re-encoding is allowed."""
-RESEEN = ("nearer", "nearer", "nearer", "larger", "count", "exist", "shape")
-"""Families that are asked there, each as often as it stands here: distances are hardest to learn."""
+RESEEN = ("nearer", "nearer", "larger", "count", "exist", "shape", "shape")
+"""Families that are asked there, each as often as it stands here."""
 MEASURING = 0.5
 """Share of these in which much is asked of one re-encoding, with nothing but what it shows to go by."""
-MEASURED: tuple[Encoder, ...] = ("detection", "detection", "seg")
-"""Encoders whose measure is asked for there, each as often as it stands here."""
+MEASURED: tuple[Encoder, ...] = ("detection", "clip", "seg", "clip")
+"""Encoders that are asked there, each as often as it stands here."""
 POINTING = 0.25
 """Share of the rows that only point at regions."""
 DOUBTFUL = Faults(failed=0.08, astray=0.15)

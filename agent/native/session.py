@@ -215,7 +215,7 @@ class _Controls:
         self._fed += count
 
     def of(self, items: Sequence[Injected]) -> list[int | None]:
-        """One per re-encoding that came back; one that failed has used up its state."""
+        """One per view of a re-encoding that came back; one that failed has used up its state."""
         asked = [
             item for item in items if isinstance(item, Observed) and item.action.kind == "reencode"
         ]
@@ -224,6 +224,7 @@ class _Controls:
             state
             for item, state in zip(asked, states, strict=False)
             if isinstance(item.observation, Reencoded)
+            for _ in item.observation.views
         ]
 
 

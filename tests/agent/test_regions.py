@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from foveal.agent.actions import GRID, Area, Region
-from foveal.agent.regions import MIN_SIDE, area_to_box, box_to_cells, cells_to_box, grown
+from foveal.agent.regions import MIN_SIDE, area_to_box, box_to_cells, cells_to_box, grown, quarters
 
 REFERENCE = [
     # width, height, cells, crop
@@ -176,3 +176,16 @@ def test_every_area_has_pixels_inside_the_image(
     x0, y0, x1, y1 = area_to_box(area, width, height)
     assert 0 <= x0 < x1 == width
     assert 0 <= y0 < y1 == height
+
+
+@given(width=st.integers(1, 4000), height=st.integers(1, 4000))
+def test_quarters_cover_the_image_overlap_and_are_alike(width: int, height: int) -> None:
+    parts = quarters(width, height)
+    first, right, below, last = parts
+    assert first[:2] == (0, 0)
+    assert last[2:] == (width, height)
+    assert {(x1 - x0, y1 - y0) for x0, y0, x1, y1 in parts} == {(first[2], first[3])}
+    assert right[0] <= first[2] - width // 9
+    assert below[1] <= first[3] - height // 9
+    assert first[2] <= width * 0.5625 + 1
+    assert first[3] <= height * 0.5625 + 1

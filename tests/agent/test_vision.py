@@ -12,7 +12,7 @@ from PIL import Image
 
 from foveal.agent.checkpoint.building import build
 from foveal.agent.errors import InputError, SetupError
-from foveal.agent.vision import ASPECT, VisionEncoder, processor_of
+from foveal.agent.vision import ASPECT, VisionEncoder, processor_of, quartered
 
 FILES = ("config.json", "preprocessor_config.json", "model.safetensors")
 
@@ -240,3 +240,20 @@ def test_rotary_frequencies_stay_precise_in_half_precision() -> None:
     seen = VisionEncoder(tower, processor_of(DATA / "clip"), cap=512).encode(picture(160, 120))
     assert seen.values.dtype == np.float32
     assert np.isfinite(seen.values).all()
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"), [({}, False), ({"again": "whole"}, False), ({"again": "quarters"}, True)]
+)
+def test_a_folder_says_how_an_image_is_seen_once_more(
+    told: dict[str, str], expected: bool, tmp_path: Path
+) -> None:
+    assert not quartered(tmp_path)
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(told), encoding="utf-8")
+    assert quartered(tmp_path) == expected
+
+
+def test_another_way_of_seeing_once_more_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "preprocessor_config.json").write_text('{"again": "thirds"}', encoding="utf-8")
+    with pytest.raises(SetupError, match=r"again='thirds'.*quarters"):
+        quartered(tmp_path)

@@ -1,6 +1,7 @@
 """Look and Reencode: which pixels are shown, through which tower, and what is encoded together and only once."""
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ from numpy.typing import NDArray
 
 from foveal.agent.actions import Area, Depth, Look, Object, Reencode, Region
 from foveal.agent.errors import InputError, SpecialistError
-from foveal.agent.observations import Box, Looked, Reencoded
+from foveal.agent.observations import Box, Looked, Reencoded, View
 from foveal.agent.vision import Encoded
+from foveal.tools import dispatch
 from foveal.tools import encoder as module
 from foveal.tools.base import Mark, Reply, Request
 from foveal.tools.dispatch import answers
@@ -75,6 +77,54 @@ def test_the_whole_image_again(encoder: Encoder) -> None:
     [reply] = encoder.run([Request(Reencode(encoder="clip"), "a", PHOTO)])
     assert isinstance(reply.observation, Reencoded)
     assert reply.observation.views[0].source.xyxy == (0, 0, 600, 400)
+
+
+@pytest.fixture
+def quartering(folder: Path, tmp_path: Path) -> Encoder:
+    """The same weights, whose folder says that an image is seen once more in quarters."""
+    shutil.copytree(folder, tmp_path / "weights")
+    told = tmp_path / "weights" / "preprocessor_config.json"
+    values = json.loads(told.read_text(encoding="utf-8")) if told.is_file() else {}
+    told.write_text(json.dumps(values | {"again": "quarters"}), encoding="utf-8")
+    (tmp_path / "weights" / "SHA256SUMS").unlink(missing_ok=True)
+    return Encoder.from_folder(tmp_path / "weights")
+
+
+def test_the_image_again_in_quarters(quartering: Encoder, folder: Path) -> None:
+    from foveal.agent.vision import VisionEncoder
+
+    [reply] = quartering.run([Request(Reencode(encoder="clip"), "a", PHOTO)])
+    assert isinstance(reply.observation, Reencoded)
+    corners = [view.source.xyxy for view in reply.observation.views]
+    assert corners == [
+        (0, 0, 338, 225),
+        (262, 0, 600, 225),
+        (0, 175, 338, 400),
+        (262, 175, 600, 400),
+    ]
+    tower = VisionEncoder.from_folder(folder)
+    for (x0, y0, x1, y1), features in zip(corners, reply.features, strict=True):
+        cut = PHOTO[int(y0) : int(y1), int(x0) : int(x1)]
+        assert np.allclose(features.values, tower.encode(cut).values, atol=1e-4)
+    assert quartering.encoded == 4
+
+
+def test_a_look_at_everything_is_one_view(quartering: Encoder) -> None:
+    """What specialists drew, a mask for instance, is shown whole."""
+    everything = mark(0, 0, 600, 400)
+    [reply] = quartering.run([Request(dispatch.EVERYTHING, "a", PHOTO, (everything,))])
+    assert [view.source.xyxy for view in _views(reply)] == [(0, 0, 600, 400)]
+
+
+def test_other_encoders_see_all_of_it() -> None:
+    for kind in ("detection", "seg"):
+        one = seen(Request(Reencode(encoder=kind), "a", PHOTO), (kind,), quartered=True)
+        assert [view.role for view in one.views] == ["whole"]
+
+
+def _views(reply: Reply) -> Sequence[View]:
+    assert isinstance(reply.observation, Looked)
+    return reply.observation.views
 
 
 def test_the_same_crop_is_encoded_once(encoder: Encoder) -> None:

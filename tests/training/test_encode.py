@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from foveal.agent.dialogue import Foveal, Reseen
 from foveal.agent.grammar import CONTROL_TOKENS
 from foveal.agent.native import model as native
+from foveal.agent.native.context import Again as Reencoding
 from foveal.agent.native.context import Context
 from foveal.agent.native.model import NativeModel
 from foveal.agent.transcript import Acted, Injected
@@ -25,6 +26,7 @@ from foveal.training.reencoders import add_projectors
 from foveal.training.reseeing import Again, seen
 from foveal.training.sightings import Faults
 from foveal.training.sizes import PIXELS
+from foveal.training.subjects import window
 from foveal.training.tokenizer import SYSTEM, number
 
 SURE = Faults(0.0, 0.0, 0.0, 0.0)
@@ -56,11 +58,14 @@ class Recorded(Context):
         self.ids: list[int | None] = []
         """None for a visual token."""
         self.axes: list[Any] = []
+        self.conditions: list[int | None] = []
+        """Of every re-encoding the control state that conditions it."""
 
     def _embedded(self, part: Any) -> tuple[Any, Any]:
         embeds, places = super()._embedded(part)
         self.ids += part if isinstance(part, list) else [None] * len(embeds)
         self.axes.append(np.array(places))
+        self.conditions += [part.state] if isinstance(part, Reencoding) else []
         return embeds, places
 
 
@@ -149,11 +154,11 @@ def test_what_is_asked_of_a_re_encoding_stands_where_serving_asks(
 async def test_serving_sees_again_what_training_showed(
     served: NativeModel, tokenizer: Any, play: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Through the model's own tower: the same tokens in a line, and the same state before them."""
+    """Through the model's own tower, in quarters: the same tokens in a line, one state before them all."""
     monkeypatch.setattr(native, "Context", Recorded)
     run = play("count", 1, views=True, encoders=True, tools=("reencode",), faults=SURE)
     made = encode(run, tokenizer, view_grid)
-    assert [isinstance(picture, Reseen) for picture, _ in made.views] == [False, True]
+    assert [isinstance(picture, Reseen) for picture, _ in made.views] == [False, *[True] * 4]
     forget(served)
     context = await heard(served, run)
     [pad] = served.ids("<|image_pad|>")
@@ -165,12 +170,18 @@ async def test_serving_sees_again_what_training_showed(
     row.add(made)
     controls = [number(tokenizer, token) for token in CONTROL_TOKENS]
     packed = stack([row], len(row), number(tokenizer, "<|endoftext|>"), pad, controls)
-    tokens = made.views[1][1][0] * made.views[1][1][1]
+    again = [
+        Again("clip", picture(shelf.picture, window(one.view), grid), grid[0] * grid[1])
+        for one, grid in made.views
+        if isinstance(one, Reseen)
+    ]
     with torch.no_grad():
-        _, states = seen(served.network, packed, (image, Again("clip", image, tokens)))
+        _, states = seen(served.network, packed, (image, *again))
     assert states is not None
     (state,) = context.states
     assert torch.cosine_similarity(states[0].float(), state, dim=0) > 0.98
+    forget(served)
+    assert (await replayed(served, run)).conditions == [0] * 4
 
 
 def encoded(play: Any, tokenizer: Any, family: str, **world: Any) -> tuple[Dialogue, Sequence]:

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from foveal.agent.actions import Encoder
+from foveal.evals.questions import questions
 from foveal.evals.truth import Scene, Thing
 from foveal.evals.vocabulary import label
 from foveal.training.imagine import imagined
-from foveal.training.measuring import ENDS, FAMILY, HOW, about
+from foveal.training.measuring import ENDS, HOW, NOTICED, about
 
 SPAN = 0.1, 2.0
 """As of a picture whose pixels are 0.5 to 10 metres away."""
@@ -27,7 +28,7 @@ def asked(scene: Scene, encoder: Encoder) -> dict[str, str]:
     return dict(pair for _ in range(12) for pair in about(scene, encoder, SPAN, rng))
 
 
-@pytest.mark.parametrize("encoder", list(FAMILY))
+@pytest.mark.parametrize("encoder", list(ENDS))
 def test_degrees_rank_things_as_comparisons_and_extremes_do(encoder: Encoder) -> None:
     measures = {
         "detection": lambda t: t.depth,
@@ -62,10 +63,24 @@ def test_distances_are_told_on_the_scale_of_the_whole_picture() -> None:
     assert answers == [("0", "9"), ("0", "8"), ("5", "9"), ("0", "9")]
 
 
-@pytest.mark.parametrize("encoder", list(FAMILY))
+@pytest.mark.parametrize("encoder", list(ENDS))
 def test_comparisons_are_asked_as_elsewhere(encoder: Encoder) -> None:
     scene = scenes(flat=False)[0]
     assert any(" or " in question for question in asked(scene, encoder))
+
+
+def test_quarters_are_asked_what_there_is_how_many_and_what_it_is() -> None:
+    for scene in scenes(flat=False)[:10]:
+        known = {
+            one.text.lower(): one.answer
+            for seed in range(80)
+            for family in NOTICED
+            for one in questions(scene, np.random.default_rng(seed), family)
+        }
+        told = asked(scene, "clip")
+        common = [text for text in told if text.lower() in known]
+        assert len(common) > 5
+        assert all(told[text] == known[text.lower()] for text in common)
 
 
 def test_drawings_have_sizes_but_no_distances() -> None:

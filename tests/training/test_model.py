@@ -297,8 +297,9 @@ def test_only_emitted_tokens_count(tiny: Any, tokenizer: Any) -> None:
 
 
 def test_pictures_are_resized_as_they_were_in_training(trained: Path) -> None:
-    size = json.loads((trained / "preprocessor_config.json").read_text())["size"]
-    assert size == {"shortest_edge": 224 * 224, "longest_edge": 224 * 224}
+    told = json.loads((trained / "preprocessor_config.json").read_text())
+    assert told["again"] == "quarters"
+    assert told["size"] == {"shortest_edge": 224 * 224, "longest_edge": 224 * 224}
 
 
 @pytest.mark.parametrize(

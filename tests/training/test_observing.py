@@ -65,6 +65,15 @@ def test_everything_is_told_of_what_was_detected() -> None:
     assert [(view.role, view.source) for view in again.views] == [("whole", whole(SIZE))]
 
 
+def test_the_models_own_encoder_sees_the_quarters_that_serving_shows() -> None:
+    again = specialists().observe(Reencode(encoder="clip"))
+    blank = np.zeros((SIZE[1], SIZE[0], 3), np.uint8)
+    served = seen(Request(Reencode(encoder="clip"), IMAGE, blank), quartered=True)
+    assert again == served
+    assert isinstance(again, Reencoded)
+    assert len(again.views) == 4
+
+
 def test_a_second_list_goes_on_counting() -> None:
     asked = specialists()
     lists = [asked.observe(Detect(phrase=phrase)) for phrase in ("cube", "sign")]
