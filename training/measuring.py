@@ -1,4 +1,4 @@
-"""Questions about what a re-encoding measures: how near things are, or how large in the picture.
+"""Questions about what a re-encoding shows: how near things are, how large in the picture, or what there is.
 
 Comparing is not learnt from comparisons alone: each is the toss of a coin until both things are found and what
 their tokens measure is understood. So single degrees and extremes are asked for as well.
@@ -17,7 +17,7 @@ from foveal.training.projecting import inverted, largeness
 Asked = tuple[str, str]
 """A question and its answer."""
 FAMILY: dict[Encoder, str] = {"detection": "nearer", "seg": "larger", "clip": "shape"}
-"""The comparison that each encoder's measure decides."""
+"""What a dialogue that only re-encodes begins with: for a measure, the comparison that it decides."""
 HOW = {"detection": "how far is the {}?", "seg": "how large is the {}?"}
 """The answer is a digit: tenths of the scale from near to far, or from small to large. It is the tokens' scale:
 what they do not show is not learnt from them."""
@@ -32,8 +32,9 @@ DRAWS = 8
 def about(
     scene: Scene, encoder: Encoder, span: tuple[float, float], rng: np.random.Generator
 ) -> list[Asked]:
-    """Degrees, extremes and, as often as both, comparisons, in any order and none of them twice.
+    """Of a measure degrees, extremes and, as often as both, comparisons, in any order and none of them twice.
 
+    Of quarters, which the model's own encoder shows, what there is, how many of it, and what it is.
     `span` is 1 / distance (1 / metres) of the farthest and of the nearest pixel.
     """
     if encoder == "clip":
