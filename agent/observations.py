@@ -165,7 +165,7 @@ class Looked(_Frozen):
 
 
 class Reencoded(_Frozen):
-    """The whole image through another encoder."""
+    """The whole image through another encoder, in one view or in quarters."""
 
     kind: Literal["reencoded"] = "reencoded"
     encoder: Encoder

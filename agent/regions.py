@@ -10,6 +10,8 @@ from foveal.agent.actions import GRID, Area, Region
 
 MIN_SIDE = 28
 """A crop is never narrower than this many pixels where the image allows it: one merged patch."""
+QUARTER = 9 / 16
+"""Of either side of an image: neighbours share an eighth, so that what is small is whole in one of them."""
 
 
 def cells_to_box(region: Region, width: int, height: int) -> tuple[int, int, int, int]:
@@ -76,12 +78,8 @@ def _stretch(low: float, high: float, margin: float, extent: int, smallest: int)
     return start, stop
 
 
-QUARTER = 0.5625
-"""Of either side: neighbours share an eighth, so that what is small is whole in one of them."""
-
-
 def quarters(width: int, height: int) -> tuple[tuple[int, int, int, int], ...]:
     """An image in four overlapping parts (xyxy, pixels), in reading order: each is shown larger."""
-    wide, high = -int(-width * QUARTER // 1), -int(-height * QUARTER // 1)
+    wide, high = math.ceil(width * QUARTER), math.ceil(height * QUARTER)
     lefts, tops = (0, width - wide), (0, height - high)
     return tuple((x, y, x + wide, y + high) for y in tops for x in lefts)

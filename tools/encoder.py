@@ -55,7 +55,7 @@ class Encoder:
     ) -> None:
         """`smallest`: to how many pixels a narrow crop is widened, where the image allows it.
 
-        `quartered`: whether the model's own tower re-encodes an image in quarters, and so sees it twice as large.
+        `quartered`: whether the model's own tower re-encodes an image in quarters, and so sees it larger.
         """
         self._towers, self._smallest, self._quartered = dict(towers), smallest, quartered
         self._known: ByteLRU[Features] = ByteLRU(CACHE)
@@ -134,13 +134,19 @@ def seen(
         raise TypeError(f"the encoder cannot {action.kind}")
     if action.encoder not in kinds:
         raise SpecialistError("encoder", f"this profile has no {action.encoder!r} re-encoder")
-    if quartered and action.encoder == OWN:
-        parts = [Box(image=request.image, xyxy=xyxy) for xyxy in quarters(width, height)]
-        views = tuple(View(role="crop", pixels=part, source=part) for part in parts)
-        return Reencoded(encoder=action.encoder, views=views)
-    whole = Box(image=request.image, xyxy=(0, 0, width, height))
-    view = View(role="whole", pixels=whole, source=whole)
-    return Reencoded(encoder=action.encoder, views=(view,))
+    return reencoded(action.encoder, request.image, width, height, quartered=quartered)
+
+
+def reencoded(
+    kind: Kind, image: str, width: int, height: int, *, quartered: bool = False
+) -> Reencoded:
+    """An image once more: all of it, or through the model's own tower, if `quartered`, its quarters."""
+    if quartered and kind == OWN:
+        boxes = [Box(image=image, xyxy=xyxy) for xyxy in quarters(width, height)]
+        views = tuple(View(role="crop", pixels=box, source=box) for box in boxes)
+        return Reencoded(encoder=kind, views=views)
+    whole = Box(image=image, xyxy=(0, 0, width, height))
+    return Reencoded(encoder=kind, views=(View(role="whole", pixels=whole, source=whole),))
 
 
 def crop_of(

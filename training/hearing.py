@@ -48,7 +48,7 @@ def heard(
     shown = _joined(shows(one.said, one.grid, len(one.images)) for one in glimpses)
     known = {**words.attributes, "columns": words.columns, "rows": words.rows}
     found = {
-        name: torch.where(shown[name].any(0)[:, None], _apart(directions), known[name])
+        name: _direction(directions, shown[name].any(0), known[name])
         for name, directions in fitted(seen.float().cpu(), shown).items()
     }
     scales = {
@@ -92,8 +92,10 @@ def _measured(
     return functional.normalize(fitted(torch.cat(seen)[told], shown)["measure"][0], dim=0)
 
 
-def _apart(directions: Tensor) -> Tensor:
-    return functional.normalize(directions - directions.mean(0), dim=1)
+def _direction(found: Tensor, seen: Tensor, known: Tensor) -> Tensor:
+    """(words, hidden) what was `found` of words that were `seen` (words,), apart from each other; else `known`."""
+    apart = functional.normalize(found - found[seen].mean(0), dim=1)
+    return torch.where(seen[:, None], apart, known)
 
 
 def _joined(parts: Iterable[dict[str, Tensor]]) -> dict[str, Tensor]:

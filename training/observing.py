@@ -7,7 +7,6 @@ import numpy as np
 from foveal.agent.actions import (
     Depth,
     Detect,
-    Encoder,
     Look,
     Object,
     Perception,
@@ -28,15 +27,15 @@ from foveal.agent.observations import (
     Range,
     Ranged,
     Recognised,
-    Reencoded,
     Segmented,
     View,
 )
-from foveal.agent.regions import cells_to_box, grown, quarters
+from foveal.agent.regions import cells_to_box, grown
 from foveal.agent.transcript import numbered
 from foveal.evals.truth import Thing
 from foveal.evals.vocabulary import SHAPES, fits
 from foveal.tools.catalogue import specialist_for
+from foveal.tools.encoder import reencoded
 from foveal.training.sightings import USUAL, Faults, Sighting, elsewhere, imagined_sightings
 
 IMAGE = "0" * 64
@@ -76,18 +75,6 @@ def whole(size: tuple[int, int]) -> Box:
     return Box(image=IMAGE, xyxy=(0, 0, *size))
 
 
-def again(encoder: Encoder, size: tuple[int, int]) -> Reencoded:
-    """The image through another encoder; the model's own sees more in quarters."""
-    boxes = [Box(image=IMAGE, xyxy=xyxy) for xyxy in quarters(*size)]
-    if encoder == "clip":
-        return Reencoded(
-            encoder=encoder,
-            views=tuple(View(role="crop", pixels=box, source=box) for box in boxes),
-        )
-    box = whole(size)
-    return Reencoded(encoder=encoder, views=(View(role="whole", pixels=box, source=box),))
-
-
 class Specialists:
     """Answers one run's actions, remembering what it has numbered."""
 
@@ -122,8 +109,8 @@ class Specialists:
                 return self._segment(index)
             case Read():
                 return self._read(action)
-            case Reencode():
-                return again(action.encoder, self.world.size)
+            case Reencode(encoder=encoder):
+                return reencoded(encoder, IMAGE, *self.world.size, quartered=True)
             case Look(target=Object(index=index)):
                 return self._look(index)
             case Look(target=Region() as region):
