@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -32,13 +33,20 @@ def open_pool(two_raylets: Any, stand_ins: Crew, store: ImageStore) -> Iterator[
         asyncio.run(dispatcher.close())
 
 
-@pytest.fixture
-def third(two_raylets: Any) -> Iterator[Any]:
-    """A third raylet, which may be removed by whoever uses it."""
-    node = two_raylets.add_node(num_cpus=2, resources={"third": 1}, object_store_memory=80 * 2**20)
-    yield node
-    if node in two_raylets.worker_nodes:
-        two_raylets.remove_node(node, allow_graceful=False)
+@contextmanager
+def joined(cluster: Any, **more: Any) -> Iterator[Any]:
+    """One more raylet of two processors, which may be removed by whoever uses it.
+
+    Ray takes a raylet that was killed for a node until its health checks fail, and places replicas there: so
+    those are waited for first, and this one leaves in order.
+    """
+    cluster.wait_for_nodes(timeout=60)
+    node = cluster.add_node(num_cpus=2, object_store_memory=80 * 2**20, **more)
+    try:
+        yield node
+    finally:
+        if node in cluster.worker_nodes:
+            cluster.remove_node(node)
 
 
 def replicas_at(dispatcher: RayDispatcher) -> list[str]:
@@ -69,13 +77,10 @@ async def test_replicas_without_room_start_when_a_node_joins(
 ) -> None:
     dispatcher, image = open_pool(num_cpus=2, replicas=3), store.put(np.ones((4, 4, 3), np.uint8))
     await dispatcher.dispatch(Detect(phrase="x"), image)
-    node = two_raylets.add_node(num_cpus=2, object_store_memory=80 * 2**20)
-    try:
+    with joined(two_raylets):
         await all_open(dispatcher)
         assert len(set(replicas_at(dispatcher))) == 3
-    finally:
         await dispatcher.close()
-        two_raylets.remove_node(node, False)
 
 
 @pytest.mark.ray
@@ -83,8 +88,7 @@ async def test_two_replicas_share_a_gpu_and_a_third_waits_for_another(
     open_pool: Open, store: ImageStore, two_raylets: Any
 ) -> None:
     """The node says that it has one; nobody looks."""
-    node = two_raylets.add_node(num_cpus=2, num_gpus=1, object_store_memory=80 * 2**20)
-    try:
+    with joined(two_raylets, num_gpus=1) as node:
         dispatcher = open_pool(num_gpus=0.5, replicas=3)
         image = store.put(np.ones((4, 4, 3), np.uint8))
         await dispatcher.dispatch(Detect(phrase="x"), image)
@@ -94,32 +98,30 @@ async def test_two_replicas_share_a_gpu_and_a_third_waits_for_another(
         assert sorted(replica.state for replica in replicas) == ["joining", "open", "open"]
         placed = zip(replicas, replicas_at(dispatcher), strict=True)
         assert {at for replica, at in placed if replica.state == "open"} == {node.node_id}
-    finally:
         await dispatcher.close()
-        two_raylets.remove_node(node, False)
 
 
 @pytest.mark.ray
 @pytest.mark.slow
 async def test_a_node_that_leaves_in_the_middle_costs_no_answer(
-    open_pool: Open, store: ImageStore, two_raylets: Any, third: Any
+    open_pool: Open, store: ImageStore, two_raylets: Any
 ) -> None:
-    dispatcher = open_pool(replicas=3, placement="spread", max_batch=2)
-    await all_open(dispatcher)
-    leaving = third.node_id
-    assert leaving in replicas_at(dispatcher)
-    images = [store.put(np.full((6, 6, 3), level, np.uint8)) for level in range(60)]
-    asked = [
-        asyncio.create_task(dispatcher.dispatch(Detect(phrase="slowly"), one)) for one in images
-    ]
-    while sum(task.done() for task in asked) < 10:
-        await asyncio.sleep(0.01)
-    await asyncio.to_thread(two_raylets.remove_node, third, False)
+    with joined(two_raylets) as third:
+        dispatcher = open_pool(replicas=3, placement="spread", max_batch=2)
+        await all_open(dispatcher)
+        assert third.node_id in replicas_at(dispatcher)
+        images = [store.put(np.full((6, 6, 3), level, np.uint8)) for level in range(60)]
+        asked = [
+            asyncio.create_task(dispatcher.dispatch(Detect(phrase="slowly"), one)) for one in images
+        ]
+        while sum(task.done() for task in asked) < 10:
+            await asyncio.sleep(0.01)
+        await asyncio.to_thread(two_raylets.remove_node, third, False)
     found = await asyncio.gather(*asked)
     scores = [one.objects[0].score for one in found if isinstance(one, Detected)]
     assert scores == list(range(60))
     await all_open(dispatcher)  # the replica that was there has started elsewhere
-    assert leaving not in replicas_at(dispatcher)
+    assert third.node_id not in replicas_at(dispatcher)
 
 
 def test_what_a_replica_needs_in_rays_words() -> None:
