@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from foveal.agent.errors import SetupError
 from foveal.evals.deck import Deck
 from foveal.evals.odd import odd_questions
 from foveal.evals.questions import FAMILIES
 from foveal.evals.score import wilson
 from foveal.evals.scored import Frozen, Scored
 from foveal.graphs.doubt import confident
+from foveal.tools.extras import needs
 
 ANYWHERE = ("count", "exist", "more")
 """Families with a true answer about any picture."""
@@ -103,12 +103,9 @@ def _photographed(turn: int, question: str) -> Asking:
 
 
 def photograph(name: str) -> NDArray[np.uint8]:
-    """A photograph of scikit-image's, (height, width, 3); nothing is downloaded."""
-    try:
+    """A photograph of scikit-image's, (height, width, 3); nothing is downloaded. Raises SetupError without it."""
+    with needs("evals"):
         path = resources.files("skimage") / "data" / name
-    except ModuleNotFoundError:
-        cure = "install it: pip install scikit-image"
-        raise SetupError("the photographs are scikit-image's", cure) from None
     with path.open("rb") as file, Image.open(file) as picture:
         return np.asarray(picture.convert("RGB"))
 

@@ -1,6 +1,7 @@
 """Outside its domain a confident answer is a mistake, whatever it says."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,8 +9,6 @@ import pytest
 
 from foveal.cli import main
 from foveal.evals.outside import PHOTOGRAPHS, askings, photograph
-
-pytest.importorskip("skimage")
 
 
 @pytest.mark.parametrize("name", PHOTOGRAPHS)
@@ -55,3 +54,16 @@ def test_it_goes_on_with_what_is_kept(
     assert "among them: red cube (2)" in out
     assert main([*words, "2", "--seed", "1"]) == 2
     assert "was begun with seed 0, not 1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["outside", "results"])
+def test_missing_photographs_are_missed_at_once(
+    command: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setitem(sys.modules, "skimage", None)
+    assert main(["eval", command, "--out", str(tmp_path / "kept")]) == 2
+    assert "pip install 'foveal[evals]'" in capsys.readouterr().err
+    assert not [*tmp_path.rglob("*.jsonl")], "nothing was asked"

@@ -13,7 +13,6 @@ from foveal.agent.profiles import Profile
 from foveal.cli import main
 from foveal.training import depth_eval, detector_eval, segmenter_eval
 
-pytest.importorskip("skimage")
 NUMBERS = {
     detector_eval: {"mAP50": 0.95},
     segmenter_eval: {"iou": 0.5},
