@@ -247,7 +247,8 @@ def test_a_users_program_is_typed(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mypy", "--strict", str(program), str(wrong)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     (told, *_) = done.stdout.splitlines()
-    assert told.startswith(f"{wrong}:"), done.stdout + done.stderr
+    # By name alone: an unchanged program's errors come from the cache, with the folder of an earlier run.
+    assert Path(told.partition(":")[0]).name == wrong.name, done.stdout + done.stderr
     assert 'Item "None" of "Count | None" has no attribute "colour"' in done.stdout
     assert "Found 2 errors in 1 file" in done.stdout
 
