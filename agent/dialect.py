@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from foveal.agent.dialogue import Piece
 from foveal.agent.transcript import Asked, Injected
+from foveal.agent.wording import Piece
 
 
 class Dialect(Protocol):

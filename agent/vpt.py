@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Literal
 
-from foveal.agent.dialogue import ASSISTANT, END, USER, Piece, Reseen, plain, told
+from foveal.agent.dialogue import ASSISTANT, END, USER
 from foveal.agent.observations import Failed, Looked, Observation, Reencoded, View
 from foveal.agent.transcript import Asked, Injected, Noted
+from foveal.agent.wording import Piece, Reseen, plain, told
 
 SYSTEM = "You are a helpful assistant."
 HANDOVER = "Now answer the question."

@@ -1,6 +1,6 @@
 """Dialogues to imitate: a question, the looks that answer it, and what the specialists would have said.
 
-What specialists say is written by the same code that serves it (`agent.dialogue`), from the scene's truth
+What specialists say is written by the same code that serves it (`agent.wording`), from the scene's truth
 with the mistakes a real detector makes. Grounding goes by index: detect first, then refer to what was found.
 """
 
@@ -32,7 +32,7 @@ from foveal.evals.vocabulary import TRINKETS, parts
 from foveal.training.observing import IMAGE, Specialists, World
 
 TOOLS: tuple[PerceptionKind, ...] = ("look", "reencode", "detect", "segment", "depth", "read")
-"""The perception actions of the embedded model."""
+"""The perception actions of the embedded model, in the order that prompts use."""
 READING = ("read", "reading")
 """Families whose answer is what the reader returns."""
 SEEN_AGAIN: dict[str, Encoder] = {

@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from foveal.agent.dialogue import ASSISTANT, END, Piece, Reseen, opening, reply
+from foveal.agent.dialogue import ASSISTANT, END, opening, reply
 from foveal.agent.native.positions import Positions, text_positions, visual_positions
 from foveal.agent.observations import View
 from foveal.agent.transcript import Acted, Injected
+from foveal.agent.wording import Piece, Reseen
 from foveal.training.corpus import Dialogue
 from foveal.training.observing import whole
 from foveal.training.tokenizer import SYSTEM, number

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from foveal.agent.actions import Encoder, PerceptionKind
-from foveal.agent.dialogue import Reseen
 from foveal.agent.grammar import CONTROL_TOKENS
 from foveal.agent.transcript import Acted
+from foveal.agent.wording import Reseen
 from foveal.evals.questions import Question, questions
 from foveal.evals.truth import Scene, Thing
 from foveal.training.corpus import POINTED, dialogue

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from foveal.agent.dialogue import SPREAD
+from foveal.agent.wording import SPREAD
 from foveal.evals.palette import COLOURS
 from foveal.evals.truth import Thing
 from foveal.evals.vocabulary import NAMES, fits, label, parts

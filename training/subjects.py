@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from foveal.agent.actions import Encoder
-from foveal.agent.dialogue import Reseen
 from foveal.agent.observations import View
+from foveal.agent.wording import Reseen
 from foveal.evals.truth import Scene, Thing
 from foveal.training.encode import Picture
 from foveal.training.glimpses import ENOUGH, Window, content, detailed, spread, words_of

@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 from foveal.agent.actions import Encoder
 from foveal.agent.checkpoint.building import build
 from foveal.agent.dialect import Dialect
-from foveal.agent.dialogue import END, Foveal, plain
+from foveal.agent.dialogue import END, Foveal
 from foveal.agent.errors import InputError
 from foveal.agent.grammar import CONTROL_TOKENS
 from foveal.agent.mask import Vocabulary
@@ -24,6 +24,7 @@ from foveal.agent.native.trust import Trust
 from foveal.agent.schema_mask import SchemaMask, SchemaMasks
 from foveal.agent.transcript import Acted, Asked, Noted, Observed, opening_of
 from foveal.agent.vision import VisionEncoder
+from foveal.agent.wording import plain
 
 REMEMBERED = 16
 """Images whose first look is kept, so that a second question costs only the decoder; those used last stay."""

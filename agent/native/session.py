@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from foveal.agent.actions import Action, Answer, PerceptionKind
-from foveal.agent.dialogue import Reseen
 from foveal.agent.grammar import parse
 from foveal.agent.model import Sight, Usage
 from foveal.agent.native.context import Again, Part, Seen
@@ -22,6 +21,7 @@ from foveal.agent.transcript import (
     opening_of,
 )
 from foveal.agent.vision import Encoded
+from foveal.agent.wording import Reseen
 
 if TYPE_CHECKING:
     from foveal.agent.native.model import NativeModel

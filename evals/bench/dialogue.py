@@ -4,12 +4,12 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from foveal.agent.actions import Reencode
-from foveal.agent.dialogue import Reseen
 from foveal.agent.grammar import render
 from foveal.agent.native.context import Again, Part, Seen
 from foveal.agent.native.model import NativeModel
 from foveal.agent.observations import Box, Reencoded, View, VisualTokens
 from foveal.agent.transcript import Asked, Observed
+from foveal.agent.wording import Reseen
 from foveal.evals.bench.pictures import photograph
 from foveal.evals.bench.reference import TwoPasses
 from foveal.evals.bench.steered import steered

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from foveal.agent.actions import Action, Detect, Encoder, Look, Reencode
-from foveal.agent.dialogue import Piece, Reseen
 from foveal.agent.grammar import parse, render
 from foveal.agent.native.session import _Streamer
 from foveal.agent.observations import (
@@ -27,6 +26,7 @@ from foveal.agent.observations import (
 )
 from foveal.agent.transcript import Acted, Asked, Injected, Noted, Observed
 from foveal.agent.vpt import HANDOVER, TRIGGERS, Paper, Trigger
+from foveal.agent.wording import Piece, Reseen
 
 DATA = Path(__file__).parents[1] / "data/vpt"
 VARIANTS: list[Encoder] = ["clip", "detection"]

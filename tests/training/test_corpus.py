@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from foveal.agent.actions import Answer, Depth, Detect, Look, Read, Region, Segment
-from foveal.agent.dialogue import tools_in_order
 from foveal.agent.grammar import parse, render
 from foveal.agent.mask import Vocabulary
 from foveal.agent.observations import (
@@ -110,7 +109,7 @@ def test_every_family_has_a_plan_and_follows_it(play: Any, family: str) -> None:
         # What a hop leads to is read only where it is a sign.
         whole = finished(run) and (family != "hop" or len(turns(run)) == len(plan))
         assert turns(run) == (plan if whole else plan[: len(turns(run))])
-        assert run.asked.tools == tools_in_order(TOOLS)
+        assert run.asked.tools == TOOLS
 
 
 @pytest.mark.parametrize("family", FAMILIES)

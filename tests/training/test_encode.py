@@ -9,7 +9,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from foveal.agent.dialogue import Foveal, Reseen
+from foveal.agent.dialogue import Foveal
 from foveal.agent.grammar import CONTROL_TOKENS
 from foveal.agent.native import model as native
 from foveal.agent.native.context import Again as Reencoding
@@ -17,6 +17,7 @@ from foveal.agent.native.context import Context
 from foveal.agent.native.model import NativeModel
 from foveal.agent.transcript import Acted, Injected
 from foveal.agent.vision import VisionEncoder
+from foveal.agent.wording import Reseen
 from foveal.training.corpus import TOOLS, Dialogue
 from foveal.training.encode import Sequence, encode, follow
 from foveal.training.glimpses import grid_of, picture

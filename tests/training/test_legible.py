@@ -8,9 +8,9 @@ import torch
 from torch.nn import functional
 
 from foveal.agent.actions import Encoder
-from foveal.agent.dialogue import Reseen
 from foveal.agent.observations import View
 from foveal.agent.profiles import embedded_weights
+from foveal.agent.wording import Reseen
 from foveal.training import subjects
 from foveal.training.imagine import imagined
 from foveal.training.legible import WAYS, Reading, legible, main, paired

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from foveal.agent.dialogue import SPREAD
+from foveal.agent.wording import SPREAD
 from foveal.evals.vocabulary import fits
 from foveal.training.sightings import elsewhere, relative
 

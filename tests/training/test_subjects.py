@@ -9,8 +9,8 @@ import torch
 from torch.nn import functional
 
 from foveal.agent.actions import Encoder
-from foveal.agent.dialogue import Reseen
 from foveal.agent.observations import View
+from foveal.agent.wording import Reseen
 from foveal.evals.palette import COLOURS
 from foveal.evals.truth import Thing
 from foveal.training import subjects
