@@ -175,7 +175,7 @@ def results(
 ) -> Job:
     """Do every evaluation that is published, and print targets beside what was reached, as Markdown.
 
-    Takes hours; what is interrupted loses one question at most.
+    Takes about half an hour on two cores; what is interrupted loses one question at most.
     """
 
     def job() -> int:
