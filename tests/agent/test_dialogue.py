@@ -37,12 +37,6 @@ def found(index: int, label: str = "cube", score: float = 0.87) -> Found:
     return Found(index=index, label=label, box=BOX, score=score)
 
 
-def segmented(index: int, share: float) -> Segmented:
-    return Segmented(
-        index=index, label="cube", box=BOX, area=1, share=share, centroid=(1, 1), views=(VIEW,)
-    )
-
-
 def read(*texts: str) -> Recognised:
     return Recognised(lines=tuple(Line(text=text, box=BOX, score=0.9) for text in texts))
 
@@ -116,10 +110,14 @@ def test_a_correction_is_told_as_a_failure_is() -> None:
     assert reply([note], ASKED) == reply([failed], ASKED)
 
 
-def test_several_outlines_are_compared() -> None:
-    items = [observed(segmented(n, share)) for n, share in ((1, 0.02), (2, 0.3), (3, 0.01))]
+def test_several_outlines_are_compared_behind_them() -> None:
+    areas = (
+        Segmented(index=n, label="cube", box=BOX, area=1, share=n / 9, centroid=(1, 1))
+        for n in (1, 2)
+    )
+    items = [observed(area) for area in areas]
     pieces = reply(items, ASKED)
-    assert pieces[-2] == "\nlarger <|obj_2|>cube\nsmaller <|obj_3|>cube"
+    assert pieces[-2] == "\nlarger <|obj_2|>cube\nsmaller <|obj_1|>cube"
     assert "larger" not in str(reply(items[:1], ASKED))
 
 
@@ -155,17 +153,3 @@ def test_whatever_outsiders_say_adds_no_special_token(text: str) -> None:
 def test_a_detected_phrase_is_not_repeated() -> None:
     item = Observed(action=Detect(phrase="x"), observation=Detected(phrase="x"))
     assert reply([item], ASKED)[1] == "found\n0"
-
-
-def test_what_an_outline_and_a_depth_say_together_is_the_true_size() -> None:
-    """The middle one shows most and is nearest; as large as the last one shows at its distance, it is smaller."""
-    areas: list[Observation] = [
-        segmented(n, share) for n, share in ((1, 0.01), (2, 0.04), (3, 0.03))
-    ]
-    depths = zip((1, 2, 3), (0.5, 0.0, 0.8), strict=True)
-    ranges = tuple(Range(index=n, label="cube", box=BOX, depth=depth) for n, depth in depths)
-    pieces = reply([observed(one) for one in (Ranged(ranges=ranges), *areas)], ASKED)
-    assert pieces[-2] == "\nis larger <|obj_3|>cube\nis smaller <|obj_1|>cube"
-    some = Ranged(ranges=ranges[:2])
-    unknown = reply([observed(one) for one in (some, *areas)], ASKED)
-    assert unknown[-2] == "\nlarger <|obj_2|>cube\nsmaller <|obj_1|>cube"

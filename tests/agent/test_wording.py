@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from foveal.agent.actions import Encoder
-from foveal.agent.grammar import PERCEPTION_TOKENS
 from foveal.agent.observations import (
     Box,
     Detected,
@@ -21,7 +20,7 @@ from foveal.agent.observations import (
     Segmented,
     View,
 )
-from foveal.agent.wording import READ_LIMIT, Piece, Reseen, plain, told
+from foveal.agent.wording import READ_LIMIT, Piece, Reseen, extremes, plain, told
 
 IMAGE, SIZE = "a" * 64, (800, 600)
 BOX = Box(image=IMAGE, xyxy=(100, 75, 300, 225))
@@ -134,15 +133,9 @@ def test_no_more_text_is_shown_than_the_limit() -> None:
     assert len(words) == len("text\n") + READ_LIMIT
 
 
-SPECIAL = [*PERCEPTION_TOKENS, "<|im_end|>", "<|im_start|>", "<|vision_start|>", "<|endoftext|>"]
-HOSTILE = st.lists(
-    st.one_of(st.sampled_from([*SPECIAL, "<", "|", "<|", "|>"]), st.text(max_size=3))
-)
-
-
-@given(HOSTILE.map("".join))
-def test_plain_text_spells_no_special_token(text: str) -> None:
-    assert not any(token in plain(text) for token in SPECIAL)
+@given(st.text("<|>x"))
+def test_plain_text_opens_no_special_token(text: str) -> None:
+    assert "<|" not in plain(text)
 
 
 def test_ordinary_text_stays_as_it_is() -> None:
@@ -167,3 +160,23 @@ def test_of_several_phrases_each_line_says_which_it_answers(
     (words,) = told(Detected(phrase=phrase, objects=(red, blue)), SIZE)
     assert f"left {ordinals[0]}<|obj_1|>red cube" in str(words)
     assert f"below {ordinals[1]}<|obj_2|>blue cube" in str(words)
+
+
+def outlines(*shares: float) -> list[Observation]:
+    return [segmented(n, share) for n, share in enumerate(shares, start=1)]
+
+
+def test_the_largest_and_the_smallest_of_several_outlines_are_named() -> None:
+    named = ["\nlarger <|obj_2|>cube\nsmaller <|obj_3|>cube"]
+    assert extremes(outlines(0.02, 0.3, 0.01), SIZE) == named
+    assert not extremes(outlines(0.02), SIZE)
+
+
+def test_what_an_outline_and_a_depth_say_together_is_the_true_size() -> None:
+    """The middle one shows most and is nearest; as large as the last one shows at its distance, it is smaller."""
+    areas, depths = outlines(0.01, 0.04, 0.03), enumerate((0.5, 0.0, 0.8), start=1)
+    ranges = tuple(Range(index=n, label="cube", box=BOX, depth=depth) for n, depth in depths)
+    told_truly = ["\nis larger <|obj_3|>cube\nis smaller <|obj_1|>cube"]
+    assert extremes([Ranged(ranges=ranges), *areas], SIZE) == told_truly
+    told_as_shown = ["\nlarger <|obj_2|>cube\nsmaller <|obj_1|>cube"]
+    assert extremes([Ranged(ranges=ranges[:2]), *areas], SIZE) == told_as_shown
